@@ -1,0 +1,51 @@
+"""Errors, named by what the loop does with them.
+
+FreshrankError
+├── MalformedEvent    this record goes to the dead letters, the others go on
+├── Retryable         keep what is in hand, back off inside a deadline, try again
+├── CorruptCheckpoint this one is skipped with a warning, an older one is tried
+├── Fenced            another writer may have taken over: check the lease, reopen the output or leave
+└── Fatal             stop without committing, exit non-zero, with the values in the message
+    └── BadSettings   the same, before anything was touched: lists every problem at once
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+
+class FreshrankError(Exception):
+    """Base of every error that this package raises on purpose."""
+
+
+class MalformedEvent(FreshrankError):
+    """A record that can never be learned; `reason` is one of `consumer.messages.Outcome`."""
+
+    def __init__(self, reason: int, detail: str) -> None:
+        super().__init__(detail)
+        self.reason = reason
+        self.detail = detail
+
+
+class Retryable(FreshrankError):
+    """A fault that may pass by itself, such as a broker that does not answer."""
+
+
+class CorruptCheckpoint(FreshrankError):
+    """A checkpoint that is incomplete, damaged or not ours."""
+
+
+class Fenced(FreshrankError):
+    """The transactional producer was fenced, or a long outage looks like it."""
+
+
+class Fatal(FreshrankError):
+    """Nothing this process can do will help; an operator has to act."""
+
+
+class BadSettings(Fatal):
+    """One or more settings are wrong; every problem is in `problems`."""
+
+    def __init__(self, problems: Sequence[str]) -> None:
+        self.problems = tuple(problems)
+        super().__init__("\n".join(("the settings cannot be used:", *(f"  - {p}" for p in self.problems))))

@@ -1,0 +1,164 @@
+"""The values that travel between stages: one frozen dataclass each, columns rather than lists of objects.
+
+Arrays of one batch are parallel: entry i of each belongs to the same record. "Offset" and "position" always mean
+Kafka's; a position is the next offset to read.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
+from enum import IntEnum
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+UInt8Array = NDArray[np.uint8]
+UInt64Array = NDArray[np.uint64]
+Int16Array = NDArray[np.int16]
+Int32Array = NDArray[np.int32]
+Int64Array = NDArray[np.int64]
+Float64Array = NDArray[np.float64]
+
+Headers = Sequence[tuple[str, bytes | None]]
+Positions = Mapping[int, int]  # partition → next offset to read (input) or to be written (output)
+
+
+class Outcome(IntEnum):
+    """What became of a record. Values up to `MAX_DEAD_LETTER` other than ADMITTED are reasons for a dead letter."""
+
+    ADMITTED = 0
+    UNDECODABLE = 1
+    MISSING_FIELD = 2
+    WRONG_TYPE = 3
+    EMPTY_ID = 4
+    ID_TOO_LONG = 5
+    NOT_FINITE = 6
+    TIME_OUT_OF_RANGE = 7
+    TOMBSTONE = 16
+    IGNORED_TYPE = 17
+    DUPLICATE = 18
+    LATE = 19
+    LATE_POPULARITY_ONLY = 20
+
+    @property
+    def is_dead_letter(self) -> bool:
+        return 0 < self <= MAX_DEAD_LETTER
+
+
+MAX_DEAD_LETTER = 15
+"""Outcomes 1 … MAX_DEAD_LETTER go to the dead letters."""
+
+
+REDRIVEN_HEADER = "freshrank-redriven"
+"""Header of a record that an operator has sent again from the dead letters; it is never late."""
+
+
+@dataclass(frozen=True, slots=True)
+class InputRecord:
+    """One record as it lay in the input topic, byte for byte; needed only for dead letters and redriving."""
+
+    topic: str
+    partition: int
+    offset: int
+    timestamp_ms: int
+    key: bytes | None
+    value: bytes | None
+    headers: Headers
+
+
+@dataclass(frozen=True, slots=True)
+class RecordBatch:
+    """Consecutive records of one topic, in the order in which they are to be learned.
+
+    `originals[i]` builds the whole record i on demand; nobody asks for it on the hot path.
+    """
+
+    topic: str
+    values: Sequence[bytes | None]
+    partitions: Int32Array  # (n,)
+    offsets: Int64Array  # (n,)
+    timestamps_ms: Int64Array  # (n,) the records' own Kafka timestamps
+    originals: Sequence[InputRecord]
+
+    def __len__(self) -> int:
+        return len(self.values)
+
+
+@dataclass(frozen=True, slots=True)
+class EventBatch:
+    """Decoded records as columns, before admission.
+
+    Ids are 128-bit hashes (two uint64); only item ids keep their text, as slices of `text`, because they are published.
+    Where `outcome` isn't ADMITTED the other columns of that entry, but the coordinates, mean nothing.
+    """
+
+    topic_hash: int
+    """64-bit hash of the topic's name, for sampling by (topic, partition, offset)."""
+    partitions: Int32Array  # (n,)
+    offsets: Int64Array  # (n,)
+    timestamps_ms: Int64Array  # (n,)
+    outcome: UInt8Array  # (n,) Outcome
+    text: UInt8Array  # (any,) the bytes that item ids point into
+    item_start: Int64Array  # (n,)
+    item_length: Int32Array  # (n,)
+    item_key: UInt64Array  # (n, 2)
+    user_key: UInt64Array  # (n, 2)
+    event_key: UInt64Array  # (n, 2)
+    session_key: UInt64Array  # (n,) 0: the record names no session
+    event_type: Int16Array  # (n,) index into the settings' event types
+    event_time_ms: Int64Array  # (n,)
+    value: Float64Array  # (n,) NaN: the record carries none
+
+    def __len__(self) -> int:
+        return len(self.outcome)
+
+    def head(self, n: int) -> EventBatch:
+        """The first n records."""
+        if n >= len(self):
+            return self
+        columns: dict[str, Any] = {f.name: getattr(self, f.name) for f in fields(self)}
+        for name, column in columns.items():
+            if name not in ("topic_hash", "text"):
+                columns[name] = column[:n]
+        return EventBatch(**columns)
+
+
+@dataclass(frozen=True, slots=True)
+class Decoded:
+    """Records and their columns, side by side."""
+
+    records: RecordBatch
+    events: EventBatch
+
+
+@dataclass(frozen=True, slots=True)
+class DeadLetter:
+    """A record that will never be learned, and why."""
+
+    record: InputRecord
+    reason: Outcome
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class OutputRecord:
+    """One record to be written; `value` None is a tombstone. Only a dead letter may lack a key, as its original did."""
+
+    topic: str
+    key: bytes | None
+    value: bytes | None
+    headers: Headers = ()
+
+
+@dataclass(frozen=True, slots=True)
+class StoredRecord:
+    """One committed record read back from an output topic."""
+
+    topic: str
+    partition: int
+    offset: int
+    key: bytes | None
+    value: bytes | None
+    headers: Headers

@@ -1,0 +1,285 @@
+"""Every setting, with its unit in its name, its default and its bounds.
+
+Values come from the defaults below, then the files given (later ones win), then the environment
+(`FRESHRANK__SECTION__KEY`); see `consumer.settings_loading`. An unknown key or an impossible combination is refused,
+all problems at once.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
+
+Name = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[A-Za-z0-9._-]+$")]
+"""A name that is also valid as a Kafka topic, group or transactional id."""
+Share = Annotated[float, Field(gt=0, lt=1)]
+Seconds = Annotated[float, Field(gt=0)]
+
+
+class Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+def _refuse(problems: list[str]) -> None:
+    """For validators that may find several problems: one error with a line for each."""
+    if problems:
+        raise ValueError("\n".join(problems))
+
+
+class EventType(Section):
+    """What an event of this type says about its item."""
+
+    weight: float = Field(ge=-1000, le=1000)
+    """Interactions it counts for; below 0 for returns and removals."""
+    history: bool = True
+    """Whether it enters the user's history; never where the weight is not positive."""
+
+
+class FieldNames(Section):
+    """Names of the members of the input's JSON objects."""
+
+    event_id: str = Field("event_id", min_length=1)
+    user_id: str = Field("user_id", min_length=1)
+    item_id: str = Field("item_id", min_length=1)
+    event_type: str = Field("event_type", min_length=1)
+    event_time: str = Field("event_time", min_length=1)
+    session_id: str = Field("session_id", min_length=1)
+    value: str = Field("value", min_length=1)
+    features: str = Field("features", min_length=1)
+
+    @model_validator(mode="after")
+    def _distinct(self) -> FieldNames:
+        names = list(self.model_dump().values())
+        twice = sorted({n for n in names if names.count(n) > 1})
+        if twice:
+            raise ValueError(f"each field needs a name of its own, but {', '.join(twice)} is given twice")
+        return self
+
+
+class Dedupe(Section):
+    window_s: Seconds = 600.0
+    """How long an event id is remembered, in event time; at least `input.lateness_s`."""
+    max_entries: int = Field(2_000_000, ge=1)
+    """At most so many ids are remembered; older ones are forgotten early, which is counted."""
+
+
+class DeadLetterLimit(Section):
+    """More dead letters than this and the worker stops: something is wrong with the input or with the settings."""
+
+    max_in_a_row: int = Field(100, ge=1)
+    max_ratio: float = Field(0.2, gt=0, le=1)
+    ratio_window: int = Field(5_000, ge=1)
+    """Records over which the ratio is taken."""
+
+
+class Input(Section):
+    topic: Name = "behaviour-events"
+    fields: FieldNames = FieldNames()
+    default_event_type: str | None = None
+    """Type of events that name none; without it such an event is a dead letter."""
+    time_format: Literal["rfc3339", "epoch_seconds", "epoch_milliseconds"] = "rfc3339"
+    missing_event_time: Literal["dead_letter", "record_timestamp"] = "dead_letter"
+    event_types: dict[str, EventType] = Field(
+        default_factory=lambda: {
+            "view": EventType(weight=1),
+            "cart": EventType(weight=4),
+            "purchase": EventType(weight=10),
+            "remove_from_cart": EventType(weight=-2, history=False),
+        },
+        min_length=1,
+    )
+    max_id_bytes: int = Field(256, ge=1, le=4096)
+    earliest_event_time_ms: int = 946_684_800_000
+    """Event times before this are dead letters; the default is 2000-01-01."""
+    max_future_s: float = Field(300.0, ge=0)
+    """An event may be this far ahead of its own record's timestamp."""
+    lateness_s: Seconds = 600.0
+    """An event may be this far behind the greatest event time of its partition."""
+    late_events: Literal["drop", "popularity_only"] = "drop"
+    idle_partition_s: Seconds = 3_600.0
+    """A partition this far behind the others, in event time, no longer holds the watermark back."""
+    dedupe: Dedupe = Dedupe()
+    dead_letters: DeadLetterLimit = DeadLetterLimit()
+
+    @field_validator("event_types", mode="before")
+    @classmethod
+    def _short_form(cls, value: object) -> object:
+        """`view: 1` is short for `view: {weight: 1}`; what doesn't count for an item doesn't enter histories."""
+        if not isinstance(value, dict):
+            return value
+        full: dict[object, object] = {}
+        for name, given in value.items():
+            if isinstance(given, bool) or not isinstance(given, int | float):
+                full[name] = given
+            else:
+                full[name] = {"weight": given, "history": given > 0}
+        return full
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Input:
+        problems = [
+            f"event_types.{name}: an event of weight {kind.weight:g} cannot enter the history"
+            for name, kind in self.event_types.items()
+            if kind.history and kind.weight <= 0
+        ]
+        if self.dedupe.window_s < self.lateness_s:
+            problems.append(
+                f"dedupe.window_s ({self.dedupe.window_s:g}) must be at least lateness_s ({self.lateness_s:g})"
+            )
+        if self.default_event_type is not None and self.default_event_type not in self.event_types:
+            problems.append(f"default_event_type {self.default_event_type!r} is not one of event_types")
+        _refuse(problems)
+        return self
+
+
+class Sasl(Section):
+    mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] = "SCRAM-SHA-512"
+    username: str = Field(min_length=1)
+    password: SecretStr
+
+
+class Tls(Section):
+    ca_file: str | None = None
+    certificate_file: str | None = None
+    key_file: str | None = None
+    key_password: SecretStr | None = None
+
+
+class Kafka(Section):
+    bootstrap_servers: str = Field("127.0.0.1:9092", min_length=1)
+    instance_id: Name | None = None
+    """Static member id of this deployment slot (a StatefulSet's pod name); default: the host's name."""
+    session_timeout_s: float = Field(8.0, ge=6, le=60)
+    """A worker silent for longer loses its lease to a standby."""
+    transaction_timeout_s: float = Field(60.0, ge=5, le=900)
+    sasl: Sasl | None = None
+    tls: Tls | None = None
+    consumer: dict[str, str | int | float | bool] = Field(default_factory=dict)
+    """Further librdkafka properties of the consumer, but those that the worker owns."""
+    producer: dict[str, str | int | float | bool] = Field(default_factory=dict)
+
+
+class Batch(Section):
+    max_events: int = Field(10_000, ge=1, le=1_000_000)
+    max_wait_s: float = Field(0.05, gt=0, le=10)
+    read_ahead: int = Field(4, ge=1, le=64)
+    """Batches fetched and decoded ahead of the learning loop."""
+
+
+class Catalogue(Section):
+    max_items: int = Field(1_000_000, ge=100, le=100_000_000)
+    item_ttl_s: Seconds = 90 * 86_400.0
+    """An item without an event for so long, in event time, is forgotten and its rows are deleted."""
+
+
+class Users(Section):
+    max_users: int = Field(1_000_000, ge=100, le=500_000_000)
+    user_ttl_s: Seconds = 90 * 86_400.0
+    history: int = Field(20, ge=10, le=200)
+    """Most recent items kept of each user."""
+    session_gap_s: Seconds = 1_800.0
+    """Where events name no session: a pause after which a user's next event opens a new one."""
+
+
+class Popularity(Section):
+    half_lives_s: tuple[Seconds, ...] = Field((3_600.0, 86_400.0, 604_800.0), min_length=1, max_length=8)
+
+    @field_validator("half_lives_s")
+    @classmethod
+    def _ascending(cls, value: tuple[float, ...]) -> tuple[float, ...]:
+        if list(value) != sorted(set(value)):
+            raise ValueError(f"half-lives must ascend without repeats, got {value}")
+        return value
+
+
+class ItemToItem(Section):
+    neighbours: int = Field(64, ge=8, le=1_000)
+    """Entries kept of each item's row; the smallest makes room when it is full."""
+    time_constant_s: Seconds = 56 * 86_400.0
+
+
+class Models(Section):
+    popularity: Popularity = Popularity()
+    item_to_item: ItemToItem = ItemToItem()
+
+
+class Evaluation(Section):
+    sample_one_in: int = Field(100, ge=1)
+    """One event in so many, chosen by hash, is ranked just before it is learned."""
+
+
+class Publish(Section):
+    scores_topic: Name = "item-scores"
+    related_topic: Name = "item-related"
+    manifests_topic: Name = "score-manifests"
+    dead_letters_topic: Name | None = None
+    """Default: the input topic's name with `-dead-letters` behind it."""
+    interval_s: Seconds = 0.4
+    heartbeat_s: Seconds = 5.0
+    """An empty version goes out when nothing changed for so long."""
+    tolerance: float = Field(0.02, gt=0, le=0.5)
+    """A score is published again when it has moved by more than this share of itself."""
+    related_tolerance: float = Field(0.05, gt=0, le=0.5)
+    """A related row is published again when more than this share of its evidence has changed."""
+    max_rows: int = Field(5_000, ge=1, le=1_000_000)
+    """Most rows of each topic in one version; what waits goes out with the next."""
+    related: int = Field(50, ge=1, le=1_000)
+    """Most entries of a related row."""
+
+
+class Checkpoints(Section):
+    directory: str = Field("var/checkpoints", min_length=1)
+    interval_s: Seconds = 30.0
+    keep: int = Field(3, ge=1, le=100)
+
+
+class TelemetrySettings(Section):
+    host: str = "127.0.0.1"
+    port: int = Field(9464, ge=0, le=65_535)
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+    log_format: Literal["text", "json"] = "text"
+
+
+class Settings(Section):
+    model: Name = "default"
+    """Name of the model: its group, its transactional id, the key of its manifests."""
+    input: Input = Input()
+    kafka: Kafka = Kafka()
+    batch: Batch = Batch()
+    catalogue: Catalogue = Catalogue()
+    users: Users = Users()
+    models: Models = Models()
+    evaluation: Evaluation = Evaluation()
+    publish: Publish = Publish()
+    checkpoints: Checkpoints = Checkpoints()
+    telemetry: TelemetrySettings = TelemetrySettings()
+
+    @property
+    def group_id(self) -> str:
+        return f"freshrank-{self.model}"
+
+    @property
+    def dead_letters_topic(self) -> str:
+        return self.publish.dead_letters_topic or f"{self.input.topic}-dead-letters"
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Settings:
+        topics = [
+            self.input.topic,
+            self.publish.scores_topic,
+            self.publish.related_topic,
+            self.publish.manifests_topic,
+            self.dead_letters_topic,
+        ]
+        twice = sorted({t for t in topics if topics.count(t) > 1})
+        problems = []
+        if twice:
+            problems.append(f"each topic needs a name of its own, but {', '.join(twice)} is given twice")
+        if self.publish.related > self.models.item_to_item.neighbours:
+            problems.append(
+                f"publish.related ({self.publish.related}) cannot exceed "
+                f"models.item_to_item.neighbours ({self.models.item_to_item.neighbours})"
+            )
+        _refuse(problems)
+        return self
