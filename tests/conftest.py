@@ -1,0 +1,46 @@
+"""Fixtures for every test: a real Kafka, and names that no other test uses."""
+
+from __future__ import annotations
+
+import os
+import re
+import uuid
+from collections.abc import Iterator
+
+import hypothesis
+import pytest
+
+from tests.broker import Broker, LocalBroker, NoBroker, real_kafka, skip_or_fail
+from tests.broker.jars import missing
+from tests.broker.sources import all_sources
+
+# A first call may have to compile a kernel; the limit on a whole test is enough.
+hypothesis.settings.register_profile("freshrank", deadline=None)
+hypothesis.settings.load_profile("freshrank")
+
+
+@pytest.fixture(scope="session")
+def kafka() -> Iterator[Broker]:
+    """One real broker for all tests of this run; its address is `kafka.bootstrap_servers`. Leave it running."""
+    try:
+        with real_kafka(all_sources(os.environ)) as broker:
+            yield broker
+    except NoBroker as reason:
+        skip_or_fail(str(reason), os.environ)
+
+
+@pytest.fixture
+def own_kafka() -> Iterator[LocalBroker]:
+    """A broker for this test alone, running: to be stopped, killed and started again."""
+    lacks = missing()
+    if lacks:
+        skip_or_fail(f"a broker that may be stopped needs {' and '.join(lacks)}", os.environ)
+    with LocalBroker() as broker:
+        yield broker
+
+
+@pytest.fixture
+def topic_prefix(request: pytest.FixtureRequest) -> str:
+    """Put before the names of this test's topics, groups and models; ends with a hyphen."""
+    readable = re.sub(r"[^A-Za-z0-9]+", "-", request.node.name).strip("-")[:60]
+    return f"{readable}-{uuid.uuid4().hex[:8]}-"
