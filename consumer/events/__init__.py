@@ -1,0 +1,1 @@
+"""Bytes of the input topic to columns of events: decoding, and admission to learning."""

@@ -1,0 +1,105 @@
+"""Bytes to columns: decodes a whole batch at once, plain records by the scanner, all others by the reference."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from consumer.errors import MalformedEvent
+from consumer.events.hashing import hash_each, hash_topic
+from consumer.events.leftovers import Leftovers
+from consumer.events.reference import ReferenceDecoder
+from consumer.events.scanner import LEFT_TO_REFERENCE, PADDING, Columns, Coordinates, empty_columns, rules_of, scan
+from consumer.messages import EventBatch, Int64Array, Outcome, RecordBatch, UInt8Array
+from consumer.settings import Input
+
+
+class JsonCodec:
+    """Decodes records whose values are JSON objects, as the settings describe them.
+
+    What a record becomes depends on its own bytes and coordinates alone, never on its neighbours.
+    """
+
+    def __init__(self, settings: Input) -> None:
+        self._rules = rules_of(settings)
+        self._reference = ReferenceDecoder(settings)
+
+    def compile(self) -> None:
+        """Compile the kernels, or load them from the cache, so that the first batch isn't slow."""
+        nothing = np.zeros(0, dtype=np.int64)
+        self.decode(RecordBatch("", (), nothing.astype(np.int32), nothing, nothing, ()))
+        hash_each(np.zeros(0, dtype=np.uint8), nothing, nothing, np.zeros((0, 2), dtype=np.uint64))
+
+    def decode(self, batch: RecordBatch) -> EventBatch:
+        """The batch as columns; each record has an outcome: ADMITTED, IGNORED_TYPE, TOMBSTONE or a dead letter's.
+
+        The numbers of records that aren't ADMITTED are zero.
+        """
+        columns = empty_columns(len(batch))
+        topic_hash = hash_topic(batch.topic)
+        coordinates = Coordinates(np.uint64(topic_hash), batch.partitions, batch.offsets, batch.timestamps_ms)
+        joined, bounds = _joined(batch, columns)
+        text = _as_array(joined)
+        scan(text, bounds, coordinates, self._rules, columns)
+        left = np.flatnonzero(columns.outcome == LEFT_TO_REFERENCE)
+        if len(left):
+            text = self._decode_left(batch, left, joined, topic_hash, columns)
+        return EventBatch(
+            topic_hash=topic_hash,
+            partitions=batch.partitions,
+            offsets=batch.offsets,
+            timestamps_ms=batch.timestamps_ms,
+            text=text,
+            **columns._asdict(),
+        )
+
+    def explain(self, batch: RecordBatch, row: int) -> str:
+        """Why the record is a dead letter: member, value and complaint, at most 200 characters.
+
+        Empty for a record that isn't one.
+        """
+        value = batch.values[row]
+        if value is None:
+            return ""
+        try:
+            self._reference.decode(value, int(batch.timestamps_ms[row]))
+        except MalformedEvent as error:
+            return error.detail
+        return ""
+
+    def _decode_left(
+        self, batch: RecordBatch, rows: Int64Array, joined: bytearray, topic_hash: int, columns: Columns
+    ) -> UInt8Array:
+        """Decode these rows by the reference; gives the batch's text with their ids behind it."""
+        leftovers = Leftovers(topic_hash)
+        for row in rows.tolist():
+            value = batch.values[row]
+            assert value is not None, "tombstones are never left to the reference"
+            try:
+                event = self._reference.decode(value, int(batch.timestamps_ms[row]))
+            except MalformedEvent as error:
+                columns.outcome[row] = error.reason
+                continue
+            if event.event_type is None:
+                columns.outcome[row] = Outcome.IGNORED_TYPE
+            else:
+                leftovers.add(row, event, int(batch.partitions[row]), int(batch.offsets[row]))
+        text = _as_array(joined + leftovers.text())
+        leftovers.write(text, len(joined), columns)
+        return text
+
+
+def _joined(batch: RecordBatch, columns: Columns) -> tuple[bytearray, Int64Array]:
+    """All values in one piece, with PADDING, and where each begins and ends; notes tombstones in `columns`."""
+    values: list[bytes] = list(batch.values)  # type: ignore[arg-type]  # the tombstones among them go with the next lines
+    if None in values:
+        columns.outcome[[value is None for value in values]] = Outcome.TOMBSTONE
+        values = [value or b"" for value in values]
+    bounds = np.zeros(len(values) + 1, dtype=np.int64)
+    np.cumsum(np.fromiter(map(len, values), dtype=np.int64, count=len(values)), out=bounds[1:])
+    values.append(PADDING)
+    return bytearray().join(values), bounds
+
+
+def _as_array(text: bytearray) -> UInt8Array:
+    """The bytes as an array; of a bytearray it is writable, the one type for which kernels are compiled."""
+    return np.frombuffer(text, dtype=np.uint8)

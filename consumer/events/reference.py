@@ -1,0 +1,121 @@
+"""The reference: what an event record means, one record at a time, and why a bad one is bad.
+
+Order of checks: the record as a whole (UNDECODABLE), then its members in the order of `Field`, the first one at fault
+giving the reason; of one member: missing, wrong type, empty or too long or not finite, out of range. A record whose
+type isn't listed in the settings is ignored only if nothing else is wrong with it. null is as good as absent; of a name
+that occurs twice the last one counts; members that aren't known are ignored, but the whole record must be valid JSON.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import msgspec
+
+from consumer.errors import MalformedEvent
+from consumer.events.fields import Field, event_type_index, field_names
+from consumer.events.times import EventTimes
+from consumer.events.values import finite_number, id_text, raw_type, shortened, text_of, wrong_type
+from consumer.messages import Outcome
+from consumer.settings import Input
+
+_Members = dict[str, msgspec.Raw]
+
+
+class DecodedEvent(NamedTuple):
+    """What one record says. Ids are their text in UTF-8."""
+
+    event_id: bytes | None
+    user_id: bytes
+    item_id: bytes
+    event_type: int | None
+    """Index into the settings' event types; None: not listed there, the event is to be ignored."""
+    event_time_ms: int
+    session_id: bytes | None
+    value: float
+    """NaN: the record carries none."""
+
+
+class ReferenceDecoder:
+    """Decodes the value of one record, strictly."""
+
+    def __init__(self, settings: Input) -> None:
+        self._names = field_names(settings)
+        self._event_types = event_type_index(settings)
+        self._default_event_type = settings.default_event_type
+        self._max_id_bytes = settings.max_id_bytes
+        self._times = EventTimes(settings, self._names[Field.EVENT_TIME])
+        # Not a Struct: its members can't have every name that JSON can, and a Struct of `Raw` takes as long.
+        self._object = msgspec.json.Decoder(_Members)
+
+    def decode(self, value: bytes, timestamp_ms: int) -> DecodedEvent:
+        """The event of a record with this value and this timestamp of its own. Raises MalformedEvent."""
+        members = self._members(value)
+        event = DecodedEvent(
+            event_id=self._id(members, Field.EVENT_ID),
+            user_id=self._required_id(members, Field.USER_ID),
+            item_id=self._required_id(members, Field.ITEM_ID),
+            event_type=self._event_type(members),
+            event_time_ms=self._times.of_event(self._member(members, Field.EVENT_TIME), timestamp_ms),
+            session_id=self._id(members, Field.SESSION_ID),
+            value=self._value(members),
+        )
+        self._check_features(members)
+        return event
+
+    def _members(self, value: bytes) -> _Members:
+        if not value:
+            raise MalformedEvent(Outcome.UNDECODABLE, "the record has no bytes")
+        try:
+            value.decode()  # msgspec doesn't look at the bytes of strings that it need not make
+            return self._object.decode(value)
+        except UnicodeDecodeError as error:
+            raise MalformedEvent(Outcome.UNDECODABLE, f"byte {error.start} is not UTF-8") from error
+        except (msgspec.DecodeError, RecursionError) as error:
+            raise MalformedEvent(Outcome.UNDECODABLE, shortened(str(error), 150)) from error
+
+    def _member(self, members: _Members, field: Field) -> bytes | None:
+        """The member's JSON text; None: absent or null."""
+        raw = members.get(self._names[field])
+        if raw is None:
+            return None
+        text = bytes(raw)
+        return None if text == b"null" else text
+
+    def _required(self, members: _Members, field: Field) -> bytes:
+        raw = self._member(members, field)
+        if raw is None:
+            raise MalformedEvent(Outcome.MISSING_FIELD, f"{shortened(self._names[field])}: missing")
+        return raw
+
+    def _id(self, members: _Members, field: Field) -> bytes | None:
+        raw = self._member(members, field)
+        return None if raw is None else id_text(raw, self._names[field], self._max_id_bytes)
+
+    def _required_id(self, members: _Members, field: Field) -> bytes:
+        return id_text(self._required(members, field), self._names[field], self._max_id_bytes)
+
+    def _event_type(self, members: _Members) -> int | None:
+        name = self._default_event_type
+        if name is None or self._member(members, Field.EVENT_TYPE) is not None:
+            name = text_of(self._required(members, Field.EVENT_TYPE), self._names[Field.EVENT_TYPE])
+        return self._event_types.get(name)
+
+    def _value(self, members: _Members) -> float:
+        raw = self._member(members, Field.VALUE)
+        return float("nan") if raw is None else finite_number(raw, self._names[Field.VALUE])
+
+    def _check_features(self, members: _Members) -> None:
+        """Features must be a flat object of strings and finite numbers; they are not kept yet."""
+        raw = self._member(members, Field.FEATURES)
+        if raw is None:
+            return
+        name = self._names[Field.FEATURES]
+        if raw_type(raw) != "object":
+            raise wrong_type(name, raw, "an object of numbers and strings")
+        for feature, value in self._object.decode(raw).items():
+            path = f"{name}.{feature}"
+            if raw_type(value_text := bytes(value)) == "number":
+                finite_number(value_text, path)
+            elif raw_type(value_text) != "string":
+                raise wrong_type(path, value_text, "a number or a string")
