@@ -1,0 +1,1 @@
+"""The learning pass over a batch, and the figures taken in it."""

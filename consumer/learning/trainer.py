@@ -1,0 +1,371 @@
+"""The learning pass: one compiled loop over an admitted batch, event by event, in order.
+
+For each event: evict what has outlived its time, rank (if sampled), then learn. Whatever is periodic fires by counts or
+by event time inside the pass, so how the stream is cut into batches changes nothing. The pass stops early where arrays
+must grow or rows must be recycled, and goes on at the same event.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import NamedTuple
+
+import numpy as np
+
+from consumer.events.admission import AdmittedBatch
+from consumer.kernels import hot_kernel
+from consumer.learning import quality
+from consumer.learning.quality import QualityArrays
+from consumer.messages import (
+    Float64Array,
+    Int32Array,
+    Int64Array,
+    Outcome,
+    UInt8Array,
+    UInt64Array,
+)
+from consumer.models import fusion, histories, item_to_item, popularity, recency_index, repeat
+from consumer.models.fusion import FusionArrays
+from consumer.models.histories import HistoryArrays
+from consumer.models.item_to_item import WINDOW, ItemToItemArrays, Scratch
+from consumer.models.popularity import PopularityArrays
+from consumer.models.recency_index import (
+    N_LIVE,
+    N_RETIRED,
+    N_USED,
+    NONE,
+    OLDEST,
+    IndexArrays,
+)
+from consumer.models.recommend import LISTED, MERGED, REPEATED, Lists, allocate_lists, place_of, recommend
+from consumer.models.repeat import RepeatArrays
+from consumer.models.state import ItemText, ModelState
+from consumer.settings import Settings
+from consumer.tables import Array
+
+_ADMITTED = int(Outcome.ADMITTED)
+_LATE_POPULARITY_ONLY = int(Outcome.LATE_POPULARITY_ONLY)
+
+# Why the pass stopped.
+DONE = 0
+NEEDS_ITEMS = 1
+NEEDS_USERS = 2
+NEEDS_TEXT = 3
+NEEDS_SWEEP = 4
+
+MIN_RETIRED = 64
+"""Evicted rows are recycled together, once they are so many and a sixteenth of the catalogue: it takes a sweep over all
+that may refer to them."""
+
+
+class Columns(NamedTuple):
+    """What the pass reads of a batch."""
+
+    outcome: UInt8Array
+    watermark_ms: Int64Array
+    partitions: Int32Array
+    offsets: Int64Array
+    text: UInt8Array
+    item_start: Int64Array
+    item_length: Int32Array
+    item_key: UInt64Array
+    user_key: UInt64Array
+    session_key: UInt64Array
+    time_ms: Int64Array
+    weight: Float64Array
+    enters_history: UInt8Array
+
+
+class Work(NamedTuple):
+    """Working memory of the pass, for one event at a time."""
+
+    history: Int32Array  # (longest history,) item rows, latest first
+    before: Int32Array  # (WINDOW,) those of the session
+    lists: Lists
+
+
+def allocate_work(history: int) -> Work:
+    return Work(
+        history=np.zeros(history, np.int32),
+        before=np.zeros(WINDOW, np.int32),
+        lists=allocate_lists(history, quality.CUTOFF),
+    )
+
+
+class State(NamedTuple):
+    """The arrays of `ModelState` and of the quality window."""
+
+    items: IndexArrays
+    text: ItemText
+    users: IndexArrays
+    histories: HistoryArrays
+    popularity: PopularityArrays
+    item_to_item: ItemToItemArrays
+    scratch: Scratch
+    repeat: RepeatArrays
+    fusion: FusionArrays
+    quality: QualityArrays
+    work: Work
+
+
+class Limits(NamedTuple):
+    max_items: int
+    item_ttl_ms: int
+    max_users: int
+    user_ttl_ms: int
+    session_gap_ms: int
+    sample_one_in: int
+    topic_hash: np.uint64
+
+
+@hot_kernel
+def is_sampled(topic_hash: np.uint64, partition: int, offset: int, one_in: int) -> bool:
+    """Whether the record is one of the sampled ones: one in so many, by a hash of its coordinates (splitmix64)."""
+    x = topic_hash ^ (np.uint64(partition) * np.uint64(0x9E3779B97F4A7C15)) ^ np.uint64(offset)
+    x = (x + np.uint64(0x9E3779B97F4A7C15)) & np.uint64(0xFFFFFFFFFFFFFFFF)
+    x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    x = (x ^ (x >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    x = x ^ (x >> np.uint64(31))
+    return bool(x % np.uint64(one_in) == np.uint64(0))
+
+
+@hot_kernel
+def _retire_item(state: State, item: int) -> None:
+    popularity.forget_item(state.popularity, item)
+    item_to_item.forget_item(state.item_to_item, item)
+    recency_index.retire(state.items, item)
+
+
+@hot_kernel
+def _remove_user(state: State, user: int) -> None:
+    recency_index.remove(state.users, user)
+    recency_index.release(state.users, user)
+
+
+@hot_kernel
+def _evict_outlived(state: State, limits: Limits, watermark_ms: int) -> None:
+    while state.items.counts[N_LIVE] > 0:
+        oldest = state.items.counts[OLDEST]
+        if state.items.seen_ms[oldest] >= watermark_ms - limits.item_ttl_ms:
+            break
+        _retire_item(state, oldest)
+    while state.users.counts[N_LIVE] > 0:
+        oldest = state.users.counts[OLDEST]
+        if state.users.seen_ms[oldest] >= watermark_ms - limits.user_ttl_ms:
+            break
+        _remove_user(state, oldest)
+
+
+@hot_kernel
+def _needs(state: State, limits: Limits, id_length: int) -> int:
+    """Why this event cannot be learned yet, if so."""
+    if state.items.counts[N_RETIRED] >= max(MIN_RETIRED, state.items.counts[N_LIVE] // 16):
+        return NEEDS_SWEEP
+    if not recency_index.has_room(state.items):
+        return NEEDS_ITEMS
+    if not recency_index.has_room(state.users) and state.users.counts[N_LIVE] < limits.max_users:
+        return NEEDS_USERS
+    if id_length > state.text.text.shape[1]:
+        return NEEDS_TEXT
+    return DONE
+
+
+@hot_kernel
+def _new_item(state: State, limits: Limits, columns: Columns, i: int) -> int:
+    if state.items.counts[N_LIVE] >= limits.max_items:
+        _retire_item(state, state.items.counts[OLDEST])
+    item = recency_index.insert(state.items, columns.item_key[i, 0], columns.item_key[i, 1])
+    length = columns.item_length[i]
+    start = columns.item_start[i]
+    state.text.length[item] = length
+    state.text.text[item, :] = 0
+    for b in range(length):
+        state.text.text[item, b] = columns.text[start + b]
+    return item
+
+
+@hot_kernel
+def _user_of(state: State, limits: Limits, key_0: np.uint64, key_1: np.uint64) -> int:
+    user = recency_index.find(state.users, key_0, key_1)
+    if user == NONE:
+        if state.users.counts[N_LIVE] >= limits.max_users:
+            _remove_user(state, state.users.counts[OLDEST])
+        user = recency_index.insert(state.users, key_0, key_1)
+        histories.clear(state.histories, user)
+    return user
+
+
+@hot_kernel
+def _rank_sample(state: State, n_history: int, item: int, time_ms: int) -> None:
+    """Test before training: where the next item stands in each list; the fusion's table learns from it."""
+    history = state.work.history
+    if history[0] == item:
+        fusion.learn_sample(state.fusion, n_history, 0)
+        return
+    lists = state.work.lists
+    top = state.popularity.top
+    recommend(
+        state.item_to_item, state.scratch, state.items.is_live, state.repeat, state.fusion,
+        history, n_history, np.float64(time_ms), top, lists,
+    )  # fmt: skip
+    place = place_of(lists.listed, lists.lengths[LISTED], item)
+    quality.record(
+        state.quality,
+        place_of(lists.merged, lists.lengths[MERGED], item),
+        place,
+        place_of(lists.repeated, lists.lengths[REPEATED], item),
+        place_of(top, len(top), item),
+    )
+    fusion.learn_sample(state.fusion, n_history, place)
+
+
+@hot_kernel
+def _learn_sequence(state: State, limits: Limits, columns: Columns, i: int, item: int) -> None:
+    """Learn an event that enters its user's history."""
+    history = state.work.history
+    time_ms = columns.time_ms[i]
+    user = _user_of(state, limits, columns.user_key[i, 0], columns.user_key[i, 1])
+    n_history = histories.latest_first(state.histories, user, state.items.is_live, history)
+    if n_history > 0:
+        if is_sampled(limits.topic_hash, columns.partitions[i], columns.offsets[i], limits.sample_one_in):
+            _rank_sample(state, n_history, item, time_ms)
+        repeat.learn_event(state.repeat, history, n_history, item)
+    session = histories.session_of(state.histories, user, columns.session_key[i], time_ms, limits.session_gap_ms)
+    before = state.work.before
+    n_before = histories.predecessors(state.histories, user, session, before)
+    item_to_item.learn_event(
+        state.item_to_item, state.items.counts[N_USED], state.items.is_live, state.items.dirty,
+        item, before, n_before, time_ms,
+    )  # fmt: skip
+    histories.push(state.histories, user, item, session, columns.session_key[i] != np.uint64(0), time_ms)
+    recency_index.touch(state.users, user, time_ms)
+
+
+@hot_kernel
+def _learn_event(state: State, limits: Limits, columns: Columns, i: int) -> None:
+    weight = columns.weight[i]
+    is_late = columns.outcome[i] == _LATE_POPULARITY_ONLY
+    item = recency_index.find(state.items, columns.item_key[i, 0], columns.item_key[i, 1])
+    if item == NONE:
+        item = _new_item(state, limits, columns, i)
+    elif weight > 0.0 and not is_late:
+        popularity.learn_mixture(state.popularity, state.items.counts[N_LIVE], item, weight)
+    if columns.enters_history[i] and not is_late:
+        _learn_sequence(state, limits, columns, i, item)
+    popularity.learn_event(
+        state.popularity, state.items.counts[N_USED], state.items.is_live, state.items.dirty,
+        item, weight, columns.time_ms[i],
+    )  # fmt: skip
+    recency_index.touch(state.items, item, columns.time_ms[i])
+    popularity.refresh_top_if_due(
+        state.popularity, state.items.counts[N_LIVE], state.items.counts[N_USED], state.items.is_live
+    )
+
+
+@hot_kernel
+def _learn(state: State, limits: Limits, columns: Columns, start: int) -> tuple[int, int]:
+    """Learn from `start` on; returns where it stopped and why."""
+    for i in range(start, len(columns.outcome)):
+        if columns.outcome[i] != _ADMITTED and columns.outcome[i] != _LATE_POPULARITY_ONLY:
+            continue
+        _evict_outlived(state, limits, columns.watermark_ms[i])
+        needs = _needs(state, limits, columns.item_length[i])
+        if needs != DONE:
+            return i, needs
+        _learn_event(state, limits, columns, i)
+    return len(columns.outcome), DONE
+
+
+@hot_kernel
+def _sweep(state: State) -> None:
+    """Recycle the evicted item rows."""
+    n_used = state.items.counts[N_USED]
+    item_to_item.forget_items(state.item_to_item, n_used, state.items.is_live, state.items.dirty)
+    histories.forget_items(state.histories, state.users, state.users.counts[N_USED], state.items.is_live)
+    recency_index.release_retired(state.items)
+
+
+class Trainer:
+    """Learns admitted batches into a `ModelState`.
+
+    `before_recycling(rows)` is called with evicted item rows just before their numbers may be given to new items; until
+    then `ModelState.item_id` still knows their ids.
+    """
+
+    def __init__(
+        self, settings: Settings, model: ModelState, before_recycling: Callable[[Int32Array], None] = lambda rows: None
+    ) -> None:
+        self._model = model
+        self._before_recycling = before_recycling
+        self.quality = quality.allocate()
+        self._work = allocate_work(settings.users.history)
+        kinds = list(settings.input.event_types.values())
+        self._weights = np.array([kind.weight for kind in kinds])
+        self._enters_history = np.array([kind.history for kind in kinds], np.uint8)
+        self._limits = Limits(
+            max_items=settings.catalogue.max_items,
+            item_ttl_ms=int(settings.catalogue.item_ttl_s * 1000),
+            max_users=settings.users.max_users,
+            user_ttl_ms=int(settings.users.user_ttl_s * 1000),
+            session_gap_ms=int(settings.users.session_gap_s * 1000),
+            sample_one_in=settings.evaluation.sample_one_in,
+            topic_hash=np.uint64(0),
+        )
+
+    def learn(self, batch: AdmittedBatch) -> None:
+        """Learn every admitted event in order."""
+        limits = self._limits._replace(topic_hash=np.uint64(batch.events.topic_hash))
+        columns = self._columns(batch)
+        start = 0
+        while True:
+            start, why = _learn(self._state(), limits, columns, start)
+            if why == DONE:
+                return
+            self._make_room(why, columns, start)
+
+    def small(self) -> Mapping[str, Array]:
+        """The quality window, for checkpoints."""
+        return {f"quality.{name}": array for name, array in self.quality._asdict().items()}
+
+    def restore(self, small: Mapping[str, Array]) -> None:
+        """Take over the state of a checkpoint."""
+        for name, array in self.small().items():
+            array[...] = small[name]
+
+    def _make_room(self, why: int, columns: Columns, event: int) -> None:
+        model = self._model
+        if why == NEEDS_ITEMS:
+            most = self._limits.max_items + max(MIN_RETIRED, self._limits.max_items // 16) + 2
+            model.grow_items(min(2 * len(model.items.touched), most))
+        elif why == NEEDS_USERS:
+            model.grow_users(min(2 * len(model.users.touched), self._limits.max_users))
+        elif why == NEEDS_TEXT:
+            model.widen_text(int(columns.item_length[event]))
+        else:
+            self._before_recycling(model.retired_items().copy())
+            _sweep(self._state())
+
+    def _state(self) -> State:
+        model = self._model
+        return State(
+            model.items, model.text, model.users, model.histories, model.popularity,
+            model.item_to_item, model.scratch, model.repeat, model.fusion, self.quality, self._work,
+        )  # fmt: skip
+
+    def _columns(self, batch: AdmittedBatch) -> Columns:
+        events = batch.events
+        return Columns(
+            outcome=batch.outcome,
+            watermark_ms=batch.watermark_ms,
+            partitions=events.partitions,
+            offsets=events.offsets,
+            text=events.text,
+            item_start=events.item_start,
+            item_length=events.item_length,
+            item_key=events.item_key,
+            user_key=events.user_key,
+            session_key=events.session_key,
+            time_ms=events.event_time_ms,
+            weight=self._weights[events.event_type],
+            enters_history=self._enters_history[events.event_type],
+        )

@@ -1,0 +1,225 @@
+"""`popularity`: each item's expected share of the audience's upcoming positive interactions.
+
+Weighted interactions are counted with forward decay (Cormode, Shkapenyuk, Srivastava, Xu 2009, "Forward decay"): an
+event at time t adds g = e^((t − L)/τ) with a fixed landmark L, so that nothing has to be aged and late events commute.
+Each half-life h keeps positive and negative weight apart:
+
+    p_h(j) = max(0, c⁺_h(j) − c⁻_h(j)) / Σ over live items        score(j) = Σ_h m_h · p_h(j)
+
+The mixture m learns from each positive event on a live item x of weight w, before the event is counted:
+q_h = 0.999·p_h(x) + 0.001/n_live;  m_h ← (1−α)·m_h·q_h^w / Σ + α/H;  α = 0.001.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from consumer.kernels import hot_kernel, kernel
+from consumer.messages import Float64Array, Int32Array, Int64Array, UInt8Array
+
+MIXTURE_STEP = 0.001  # α
+SMOOTHING = 0.001
+MAX_EXPONENT = 300.0  # e^300 ≈ 2e130: far from float64's end, even times a large weight
+N_TOP = 100
+MIN_TOP_INTERVAL = 64
+TOLERATED_ERROR = 1e-7  # of a total, relative; past it the total is summed afresh
+ROUNDING = 2.0**-52
+
+
+class PopularityArrays(NamedTuple):
+    """H half-lives."""
+
+    positive: Float64Array  # (capacity, H) c⁺ in units of an event at the landmark
+    negative: Float64Array  # (capacity, H) c⁻
+    landmark_ms: Float64Array  # (H,) L
+    time_constant_ms: Float64Array  # (H,) τ = half-life / ln 2
+    total: Float64Array  # (H,) Σ over live items of max(0, c⁺ − c⁻)
+    total_error: Float64Array  # (H,) bound on the rounding that `total` has gathered
+    n_positive: Int64Array  # (H,) live items for which c⁺ − c⁻ > 0
+    mixture: Float64Array  # (H,) m
+    top: Int32Array  # (N_TOP,) best items at the last refresh, best first; NONE behind them
+    top_age: Int64Array  # (1,) events counted since that refresh
+    work: Float64Array  # (H,) working memory
+    top_scores: Float64Array  # (N_TOP,) working memory
+
+
+def allocate(capacity: int, half_lives_s: tuple[float, ...]) -> PopularityArrays:
+    n_half_lives = len(half_lives_s)
+    return PopularityArrays(
+        positive=np.zeros((capacity, n_half_lives)),
+        negative=np.zeros((capacity, n_half_lives)),
+        landmark_ms=np.full(n_half_lives, np.nan),
+        time_constant_ms=np.array(half_lives_s) * 1000.0 / np.log(2.0),
+        total=np.zeros(n_half_lives),
+        total_error=np.zeros(n_half_lives),
+        n_positive=np.zeros(n_half_lives, np.int64),
+        mixture=np.full(n_half_lives, 1.0 / n_half_lives),
+        top=np.full(N_TOP, -1, np.int32),
+        top_age=np.full(1, MIN_TOP_INTERVAL, np.int64),
+        work=np.zeros(n_half_lives),
+        top_scores=np.zeros(N_TOP),
+    )
+
+
+@hot_kernel
+def _net(popularity: PopularityArrays, item: int, h: int) -> float:
+    return max(0.0, float(popularity.positive[item, h] - popularity.negative[item, h]))
+
+
+@hot_kernel
+def share(popularity: PopularityArrays, n_live: int, h: int, item: int) -> float:
+    """p_h(item); where nothing counts, every live item alike."""
+    if popularity.n_positive[h] == 0:
+        return 1.0 / max(n_live, 1)
+    return _net(popularity, item, h) / float(popularity.total[h])
+
+
+@hot_kernel
+def score(popularity: PopularityArrays, n_live: int, item: int) -> float:
+    """Expected share of upcoming positive interactions; sums to 1 over the live items."""
+    value = 0.0
+    for h in range(len(popularity.mixture)):
+        value += popularity.mixture[h] * share(popularity, n_live, h, item)
+    return value
+
+
+@hot_kernel
+def learn_mixture(popularity: PopularityArrays, n_live: int, item: int, weight: float) -> None:
+    """One multiplicative step on a positive event that is yet to be counted."""
+    mixture = popularity.mixture
+    logs = popularity.work
+    n_half_lives = len(mixture)
+    greatest = -np.inf
+    for h in range(n_half_lives):
+        q = (1.0 - SMOOTHING) * share(popularity, n_live, h, item) + SMOOTHING / n_live
+        logs[h] = np.log(mixture[h]) + weight * np.log(q)
+        greatest = max(greatest, logs[h])
+    total = 0.0
+    for h in range(n_half_lives):
+        logs[h] = np.exp(logs[h] - greatest)
+        total += logs[h]
+    for h in range(n_half_lives):
+        mixture[h] = (1.0 - MIXTURE_STEP) * logs[h] / total + MIXTURE_STEP / n_half_lives
+
+
+@hot_kernel
+def _sum_afresh(popularity: PopularityArrays, h: int) -> None:
+    n_rows = len(popularity.positive)
+    total = 0.0
+    n_positive = 0
+    for item in range(n_rows):  # rows that aren't live are zero
+        net = _net(popularity, item, h)
+        total += net
+        if net > 0.0:
+            n_positive += 1
+    popularity.total[h] = total
+    popularity.total_error[h] = ROUNDING * n_rows * total
+    popularity.n_positive[h] = n_positive
+
+
+@hot_kernel
+def _replace_in_total(popularity: PopularityArrays, h: int, before: float, after: float) -> None:
+    """Account for an item's net weight, which has already changed.
+
+    Where the weight that leaves outgrew what stays by so many half-lives that rounding has swallowed the rest, the
+    difference would be noise: zero, or below it.
+    """
+    total = popularity.total[h] + (after - before)
+    popularity.total_error[h] += ROUNDING * max(popularity.total[h], total)
+    popularity.total[h] = total
+    popularity.n_positive[h] += np.int64(after > 0.0) - np.int64(before > 0.0)
+    if popularity.total_error[h] > TOLERATED_ERROR * total:
+        _sum_afresh(popularity, h)
+
+
+@hot_kernel
+def _move_landmark(popularity: PopularityArrays, n_used: int, h: int, to_ms: float) -> None:
+    """Count in units of an event at `to_ms` from here on; the total is summed afresh."""
+    factor = np.exp((popularity.landmark_ms[h] - to_ms) / popularity.time_constant_ms[h])
+    popularity.landmark_ms[h] = to_ms
+    for item in range(n_used):
+        popularity.positive[item, h] *= factor
+        popularity.negative[item, h] *= factor
+    _sum_afresh(popularity, h)
+
+
+@hot_kernel
+def learn_event(
+    popularity: PopularityArrays,
+    n_used: int,
+    is_live: UInt8Array,
+    dirty: UInt8Array,
+    item: int,
+    weight: float,
+    time_ms: int,
+) -> None:
+    """Count one event of a live item."""
+    for h in range(len(popularity.mixture)):
+        if np.isnan(popularity.landmark_ms[h]):
+            popularity.landmark_ms[h] = time_ms
+        exponent = (time_ms - popularity.landmark_ms[h]) / popularity.time_constant_ms[h]
+        if exponent > MAX_EXPONENT:
+            _move_landmark(popularity, n_used, h, np.float64(time_ms))
+            dirty[:n_used] = 1
+            exponent = 0.0
+        g = np.exp(exponent)
+        before = _net(popularity, item, h)
+        if weight >= 0.0:
+            popularity.positive[item, h] += weight * g
+        else:
+            popularity.negative[item, h] -= weight * g
+        _replace_in_total(popularity, h, before, _net(popularity, item, h))
+    popularity.top_age[0] += 1
+    dirty[item] = 1
+
+
+@hot_kernel
+def forget_item(popularity: PopularityArrays, item: int) -> None:
+    """Take an item out of the totals and clear its counts (when it is evicted)."""
+    for h in range(len(popularity.mixture)):
+        before = _net(popularity, item, h)
+        popularity.positive[item, h] = 0.0
+        popularity.negative[item, h] = 0.0
+        _replace_in_total(popularity, h, before, 0.0)
+    for i in range(N_TOP):
+        if popularity.top[i] == item:
+            popularity.top[i] = -1
+
+
+@kernel
+def scores(popularity: PopularityArrays, n_live: int, n_used: int, is_live: UInt8Array) -> Float64Array:
+    """(n_used,) the score of every live row, NaN for the others."""
+    values = np.empty(n_used)
+    for item in range(n_used):
+        values[item] = score(popularity, n_live, item) if is_live[item] else np.nan
+    return values
+
+
+@hot_kernel
+def refresh_top_if_due(popularity: PopularityArrays, n_live: int, n_used: int, is_live: UInt8Array) -> None:
+    """List the best items anew once as many events as a quarter of the catalogue (at least 64) were counted.
+
+    The list serves the live quality figure of `popularity` and fills short recommendations inside the learning pass; it
+    is refreshed by counts so that it depends on the stream alone. Readers sort the published scores instead.
+    """
+    if popularity.top_age[0] < max(MIN_TOP_INTERVAL, n_live // 4):
+        return
+    popularity.top_age[0] = 0
+    best = popularity.top_scores
+    best[:] = -1.0
+    popularity.top[:] = -1
+    for item in range(n_used):
+        if not is_live[item]:
+            continue
+        value = score(popularity, n_live, item)
+        if value <= best[N_TOP - 1]:
+            continue
+        place = N_TOP - 1
+        while place > 0 and best[place - 1] < value:
+            best[place] = best[place - 1]
+            popularity.top[place] = popularity.top[place - 1]
+            place -= 1
+        best[place] = value
+        popularity.top[place] = item

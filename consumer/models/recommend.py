@@ -1,0 +1,87 @@
+"""A history in, the items its owner may like out: the one piece of code that both the worker and readers run."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from consumer.kernels import hot_kernel
+from consumer.messages import Float64Array, Int32Array, UInt8Array
+from consumer.models import fusion, item_to_item, repeat
+from consumer.models.fusion import FusionArrays
+from consumer.models.item_to_item import ItemToItemArrays, Scratch
+from consumer.models.repeat import RepeatArrays
+
+
+class Lists(NamedTuple):
+    """Working memory: what each member proposes, and the merged list."""
+
+    listed: Int32Array  # (N_RANKED,) of `item_to_item`, best first
+    values: Float64Array  # (N_RANKED,)
+    repeated: Int32Array  # (longest history,) of `repeat`, best first
+    chances: Float64Array  # (longest history,)
+    merged: Int32Array  # (longest recommendation,)
+    lengths: Int32Array  # (3,) how many of listed, repeated, merged are in use
+
+
+LISTED = 0
+REPEATED = 1
+MERGED = 2
+
+
+def allocate_lists(history: int, n: int) -> Lists:
+    return Lists(
+        listed=np.zeros(item_to_item.N_RANKED, np.int32),
+        values=np.zeros(item_to_item.N_RANKED),
+        repeated=np.zeros(history, np.int32),
+        chances=np.zeros(history),
+        merged=np.zeros(n, np.int32),
+        lengths=np.zeros(3, np.int32),
+    )
+
+
+@hot_kernel
+def place_of(ranked: Int32Array, n: int, item: int) -> int:
+    """1-based place of the item among the first n, 0 if it isn't there."""
+    for place in range(n):
+        if ranked[place] == item:
+            return place + 1
+    return 0
+
+
+@hot_kernel
+def recommend(
+    i2i: ItemToItemArrays,
+    scratch: Scratch,
+    is_live: UInt8Array,
+    repeats: RepeatArrays,
+    fused: FusionArrays,
+    history: Int32Array,
+    n_history: int,
+    now_ms: float,
+    popular: Int32Array,
+    lists: Lists,
+) -> None:
+    """Fill `lists` for a history (item rows, latest first, negative: gone; n_history may be 0).
+
+    `popular` (rows best first, negative: none) fills what the members leave open, and serves an empty history alone.
+    """
+    n_listed = 0
+    n_repeated = 0
+    n = 0
+    if n_history > 0:
+        n_listed = item_to_item.rank(i2i, scratch, is_live, history, n_history, now_ms, lists.listed, lists.values)
+        n_repeated = repeat.rank(repeats, history, n_history, lists.repeated, lists.chances)
+        n = fusion.merge(
+            fused, n_history, lists.repeated, lists.chances, n_repeated, lists.listed, n_listed, lists.merged
+        )
+    for item in popular:
+        if n == len(lists.merged):
+            break
+        if item >= 0 and place_of(lists.merged, n, item) == 0:
+            lists.merged[n] = item
+            n += 1
+    lists.lengths[LISTED] = n_listed
+    lists.lengths[REPEATED] = n_repeated
+    lists.lengths[MERGED] = n

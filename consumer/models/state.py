@@ -1,0 +1,191 @@
+"""Everything that is learned, as arrays: the items' table, the users' table and a few small ones.
+
+Tables grow by doubling; growing changes no number. `tables` and `small` name all state that a checkpoint must keep;
+what can be derived (look-up slots, order of touches) is made again by `restore`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from consumer.messages import Float64Array, Int32Array, UInt8Array
+from consumer.models import fusion, histories, item_to_item, popularity, recency_index, repeat
+from consumer.models.recency_index import N_LIVE, N_RETIRED, N_USED, IndexArrays
+from consumer.settings import Settings
+from consumer.tables import Array, Table
+
+MIN_CAPACITY = 1_024
+TEXT_STEP = 16  # bytes by which the ids' column widens
+
+
+class ItemText(NamedTuple):
+    """Ids as they are published, row-aligned with the items' index."""
+
+    text: UInt8Array  # (capacity, widest id so far)
+    length: Int32Array  # (capacity,) bytes
+
+
+class ModelState:
+    """All learned state of one worker. Kernels work on the arrays; this class makes room and names them."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self._allocate(MIN_CAPACITY, MIN_CAPACITY, TEXT_STEP)
+        self.repeat = repeat.allocate()
+        self.fusion = fusion.allocate()
+
+    def _allocate(self, n_items: int, n_users: int, text_bytes: int) -> None:
+        models = self.settings.models
+        self.items: IndexArrays = recency_index.allocate(n_items)
+        self.text = ItemText(np.zeros((n_items, text_bytes), np.uint8), np.zeros(n_items, np.int32))
+        self.popularity = popularity.allocate(n_items, models.popularity.half_lives_s)
+        i2i = models.item_to_item
+        self.item_to_item = item_to_item.allocate(n_items, i2i.neighbours, i2i.time_constant_s)
+        self.scratch = item_to_item.allocate_scratch(n_items)
+        self.users: IndexArrays = recency_index.allocate(n_users)
+        self.histories = histories.allocate(n_users, self.settings.users.history)
+
+    @property
+    def n_items(self) -> int:
+        """Live items."""
+        return int(self.items.counts[N_LIVE])
+
+    @property
+    def n_item_rows(self) -> int:
+        """Item rows ever used; live or not."""
+        return int(self.items.counts[N_USED])
+
+    @property
+    def n_users(self) -> int:
+        return int(self.users.counts[N_LIVE])
+
+    @property
+    def n_bytes(self) -> int:
+        """Size of all arrays."""
+        groups = (
+            self.items, self.text, self.popularity, self.item_to_item, self.scratch,
+            self.users, self.histories, self.repeat, self.fusion,
+        )  # fmt: skip
+        return sum(array.nbytes for group in groups for array in group)
+
+    def item_id(self, row: int) -> bytes:
+        """The id of an item row, UTF-8; of a retired row too, until it is reused."""
+        return self.text.text[row, : self.text.length[row]].tobytes()
+
+    def find_item(self, key: tuple[int, int]) -> int:
+        """Row of the live item with this id hash, or -1."""
+        return recency_index.find(self.items, np.uint64(key[0]), np.uint64(key[1]))
+
+    def retired_items(self) -> Int32Array:
+        """Rows evicted and not yet reusable, in order of eviction."""
+        return self.items.retired[: self.items.counts[N_RETIRED]]
+
+    def scores(self) -> Float64Array:
+        """(n_item_rows,) expected share of upcoming positive interactions; NaN: no live item in this row."""
+        return popularity.scores(self.popularity, self.n_items, self.n_item_rows, self.items.is_live)
+
+    def grow_items(self, capacity: int) -> None:
+        """Room for so many item rows."""
+        self.items = recency_index.grown(self.items, capacity)
+        self.text = _grown(self.text, ("text", "length"), ItemText(
+            np.zeros((capacity, self.text.text.shape[1]), np.uint8), np.zeros(capacity, np.int32)
+        ))  # fmt: skip
+        models = self.settings.models
+        self.popularity = _grown(
+            self.popularity,
+            ("positive", "negative"),
+            self.popularity._replace(
+                positive=np.zeros((capacity, len(models.popularity.half_lives_s))),
+                negative=np.zeros((capacity, len(models.popularity.half_lives_s))),
+            ),
+        )
+        i2i = models.item_to_item
+        empty = item_to_item.allocate(capacity, i2i.neighbours, i2i.time_constant_s)
+        self.item_to_item = _grown(
+            self.item_to_item,
+            ("neighbour", "weight", "size", "counts", "evidence", "changed"),
+            empty._replace(totals=self.item_to_item.totals),
+        )
+        self.scratch = item_to_item.allocate_scratch(capacity)
+
+    def grow_users(self, capacity: int) -> None:
+        """Room for so many users."""
+        self.users = recency_index.grown(self.users, capacity)
+        empty = histories.allocate(capacity, self.settings.users.history)
+        self.histories = _grown(self.histories, histories.HistoryArrays._fields, empty)
+
+    def widen_text(self, n_bytes: int) -> None:
+        """Room for item ids of so many bytes."""
+        width = -(-n_bytes // TEXT_STEP) * TEXT_STEP
+        text = np.zeros((len(self.text.length), width), np.uint8)
+        text[:, : self.text.text.shape[1]] = self.text.text
+        self.text = self.text._replace(text=text)
+        self.items.dirty[: self.n_item_rows] = 1
+
+    def tables(self) -> Mapping[str, Table]:
+        """Row tables by name, for checkpoints."""
+        items, users = self.items, self.users
+        item_arrays: dict[str, Array] = {
+            "keys": items.keys, "touched": items.touched, "seen_ms": items.seen_ms, "is_live": items.is_live,
+            "text": self.text.text, "text_length": self.text.length,
+            "positive": self.popularity.positive, "negative": self.popularity.negative,
+            "neighbour": self.item_to_item.neighbour, "weight": self.item_to_item.weight,
+            "size": self.item_to_item.size, "counts": self.item_to_item.counts,
+            "evidence": self.item_to_item.evidence, "changed": self.item_to_item.changed,
+        }  # fmt: skip
+        user_arrays: dict[str, Array] = {
+            "keys": users.keys, "touched": users.touched, "seen_ms": users.seen_ms, "is_live": users.is_live,
+            **self.histories._asdict(),
+        }  # fmt: skip
+        return {
+            "items": Table(item_arrays, items.dirty, self.n_item_rows),
+            "users": Table(user_arrays, users.dirty, int(users.counts[N_USED])),
+        }
+
+    def small(self) -> Mapping[str, Array]:
+        """Small arrays that every checkpoint copies whole."""
+        named: dict[str, Array] = {}
+        for table, index in (("items", self.items), ("users", self.users)):
+            named[f"{table}_index.counts"] = index.counts
+            named[f"{table}_index.free"] = index.free[: index.counts[recency_index.N_FREE]]
+            named[f"{table}_index.retired"] = index.retired[: index.counts[N_RETIRED]]
+        for name in ("landmark_ms", "total", "total_error", "n_positive", "mixture", "top", "top_age"):
+            named[f"popularity.{name}"] = getattr(self.popularity, name)
+        named["item_to_item.totals"] = self.item_to_item.totals
+        for group, arrays in (("repeat", self.repeat), ("fusion", self.fusion)):
+            named.update({f"{group}.{name}": array for name, array in arrays._asdict().items()})
+        return named
+
+    def restore(self, tables: Mapping[str, Mapping[str, Array]], small: Mapping[str, Array]) -> None:
+        """Take over the state of a checkpoint. Arrays are copied; their shapes have been checked against `tables`."""
+        n_items, n_users = len(tables["items"]["touched"]), len(tables["users"]["touched"])
+        text_bytes = tables["items"]["text"].shape[1]
+        self._allocate(_capacity_for(n_items), _capacity_for(n_users), text_bytes)
+        for table, index in (("items", self.items), ("users", self.users)):
+            index.counts[:] = small[f"{table}_index.counts"]
+            index.free[: len(small[f"{table}_index.free"])] = small[f"{table}_index.free"]
+            index.retired[: len(small[f"{table}_index.retired"])] = small[f"{table}_index.retired"]
+        for name, table_now in self.tables().items():
+            for array_name, array in table_now.arrays.items():
+                array[: len(tables[name][array_name])] = tables[name][array_name]
+        for name, array in self.small().items():
+            array[...] = small[name]
+        recency_index.rebuild(self.items)
+        recency_index.rebuild(self.users)
+
+
+def _capacity_for(n_rows: int) -> int:
+    capacity = MIN_CAPACITY
+    while capacity < n_rows:
+        capacity *= 2
+    return capacity
+
+
+def _grown(old: Any, names: tuple[str, ...], empty: Any) -> Any:
+    for name in names:
+        source = getattr(old, name)
+        getattr(empty, name)[: len(source)] = source
+    return empty

@@ -1,0 +1,82 @@
+"""`repeat` against its running means in plain Python."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from consumer.models import repeat
+from consumer.models.repeat import MIN_STEP, N_BACK, PRIOR_EVENTS, RepeatArrays
+from tests.models.reference import RepeatReference
+
+HISTORIES = st.lists(st.integers(-1, 5), min_size=1, max_size=25)
+
+
+def learn(arrays: RepeatArrays, history: Sequence[int], item: int) -> None:
+    repeat.learn_event(arrays, np.array(history, np.int32), len(history), item)
+
+
+def ranked(arrays: RepeatArrays, history: Sequence[int]) -> list[tuple[int, float]]:
+    items, values = np.zeros(30, np.int32), np.zeros(30)
+    n = repeat.rank(arrays, np.array(history, np.int32), len(history), items, values)
+    return list(zip(items[:n].tolist(), values[:n].tolist(), strict=True))
+
+
+@given(st.lists(st.tuples(HISTORIES, st.integers(0, 5)), max_size=20), HISTORIES)
+def test_chances_and_their_order_are_those_of_the_running_means(
+    stream: list[tuple[list[int], int]], history: list[int]
+) -> None:
+    arrays, reference = repeat.allocate(), RepeatReference()
+    for before, item in stream:
+        learn(arrays, before, item)
+        reference.learn(before, item)
+    expected = reference.ranked(history)
+    assert [item for item, _ in ranked(arrays, history)] == [item for item, _ in expected]
+    assert [chance for _, chance in ranked(arrays, history)] == pytest.approx([chance for _, chance in expected])
+
+
+def test_before_the_first_event_the_nearest_item_is_the_likeliest() -> None:
+    assert ranked(repeat.allocate(), [7, 8]) == [(7, 0.05), (8, 0.025)]
+
+
+def test_a_shop_where_people_go_back_and_forth_is_learned() -> None:
+    arrays = repeat.allocate()
+    for _ in range(100):
+        learn(arrays, [1, 2], 2)
+    assert [item for item, _ in ranked(arrays, [8, 9])] == [9, 8]
+
+
+def test_history_lengths_are_learned_apart_up_to_six() -> None:
+    arrays = repeat.allocate()
+    learn(arrays, [1, 2, 3], 3)
+    learn(arrays, range(9), 0)
+    assert arrays.n_events.tolist() == [0, 0, 1, 0, 0, 1]
+
+
+def test_an_item_stands_at_its_last_occurrence_only() -> None:
+    assert [item for item, _ in ranked(repeat.allocate(), [4, 5, 4, 4])] == [4, 5]
+
+
+def test_places_of_items_that_are_gone_are_passed_over() -> None:
+    arrays = repeat.allocate()
+    before = arrays.chance.copy()
+    learn(arrays, [-1, -1], 3)
+    assert np.array_equal(arrays.chance, before)
+    assert ranked(arrays, [-1, 3, -1]) == [(3, 0.025)]
+
+
+def test_an_empty_history_proposes_nothing() -> None:
+    assert ranked(repeat.allocate(), []) == []
+
+
+def test_only_the_nearest_places_count() -> None:
+    assert len(ranked(repeat.allocate(), range(25))) == N_BACK
+
+
+def test_the_step_never_falls_below_its_least() -> None:
+    assert repeat.step_after(0) == 1 / PRIOR_EVENTS
+    assert repeat.step_after(10**9) == MIN_STEP
