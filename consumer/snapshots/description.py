@@ -1,0 +1,84 @@
+"""The manifest's `model`: what a reader needs beside the rows to recount a score or to recommend, in any language."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from consumer.messages import Float64Array
+from consumer.models import fusion, item_to_item, popularity, repeat
+from consumer.models.item_to_item import COUNT_TOTAL, LANDMARK_MS, ItemToItemArrays
+from consumer.models.state import ModelState
+from consumer.snapshots.formats import timestamp
+
+
+def describe(
+    model: ModelState, as_of_ms: int | None, hit_ratio: Mapping[str, float], mrr: Mapping[str, float]
+) -> dict[str, Any]:
+    """Totals are in units of one event at `as_of` (the watermark)."""
+    as_of = float(as_of_ms or 0)
+    return {
+        "members": ["popularity", "item_to_item", "repeat"],
+        "constants": _constants(model),
+        "weights": {"popularity.mixture": model.popularity.mixture.tolist()},
+        "tables": _tables(model),
+        "totals": {
+            "as_of": timestamp(as_of / 1000),
+            "items": model.n_items,
+            "popularity": _popularity_totals(model, as_of),
+            "item_to_item": _count_total(model.item_to_item, as_of),
+        },
+        "quality": {"cutoff": 20, "hit_ratio": dict(hit_ratio), "mrr": dict(mrr)},
+    }
+
+
+def _constants(model: ModelState) -> dict[str, Any]:
+    settings = model.settings.models
+    constants = compiled_constants()
+    constants["popularity"]["half_lives_s"] = list(settings.popularity.half_lives_s)
+    constants["item_to_item"]["time_constant_s"] = settings.item_to_item.time_constant_s
+    return constants
+
+
+def compiled_constants() -> dict[str, dict[str, Any]]:
+    """Those that no setting changes, by member; a reader with others would rank differently."""
+    return {
+        "popularity": {"mixture_step": popularity.MIXTURE_STEP, "smoothing": popularity.SMOOTHING},
+        "item_to_item": {
+            "step_decay": item_to_item.STEP_DECAY,
+            "max_history": item_to_item.MAX_HISTORY,
+            "idf_power": 0.5,
+            "count_prior": item_to_item.COUNT_PRIOR,
+            "history_count_power": 0.75,
+            "hops": item_to_item.N_HOPS,
+            "hop_weight": item_to_item.HOP_WEIGHT,
+            "candidate_count_power": 0.3,
+            "list_length": item_to_item.N_RANKED,
+        },
+        "repeat": {"contexts": repeat.N_CONTEXTS, "places_back": repeat.N_BACK},
+        "fusion": {"bucket_ends": fusion.BUCKET_ENDS.tolist()},
+    }
+
+
+def _tables(model: ModelState) -> dict[str, Any]:
+    """Entry [c] is for histories of c + 1 places, the last for longer ones too. A list's chances are non-increasing."""
+    return {
+        "repeat.chance": model.repeat.chance.tolist(),
+        "fusion.chance": np.minimum.accumulate(model.fusion.chance, axis=1).tolist(),
+    }
+
+
+def _popularity_totals(model: ModelState, as_of_ms: float) -> list[float]:
+    arrays = model.popularity
+    if np.isnan(arrays.landmark_ms).any():
+        return [0.0] * len(arrays.total)
+    totals: Float64Array = arrays.total * np.exp((arrays.landmark_ms - as_of_ms) / arrays.time_constant_ms)
+    return [float(total) for total in totals]
+
+
+def _count_total(arrays: ItemToItemArrays, as_of_ms: float) -> float:
+    if np.isnan(arrays.totals[LANDMARK_MS]):
+        return 0.0
+    return float(arrays.totals[COUNT_TOTAL] / item_to_item.gain(arrays, as_of_ms))

@@ -1,0 +1,171 @@
+"""What readers hold of this model: per item row what was last published, and keys that are no longer in the state.
+
+A key that is published but not in the state ("departed") gets a tombstone, unless the item comes back first. The
+checksum of all published rows is carried along, so that every version can prove itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from consumer.messages import Float64Array, Int32Array, Int64Array, UInt8Array, UInt64Array
+from consumer.models.state import ModelState
+from consumer.snapshots.formats import MODULUS
+from consumer.tables import Table
+
+MIN_CAPACITY = 1_024
+
+
+@dataclass(frozen=True, slots=True)
+class RowHashes:
+    """Hashes of a key's published rows; 0: no row in that topic."""
+
+    score: int
+    related: int
+
+
+class PublishedRows:
+    """Row-aligned with the items of a `ModelState`; belongs to every checkpoint."""
+
+    def __init__(self) -> None:
+        self.departed: dict[bytes, RowHashes] = {}
+        self.checksum = 0
+        self._allocate(MIN_CAPACITY)
+
+    def _allocate(self, capacity: int) -> None:
+        self.score: Float64Array = np.full(capacity, np.nan)
+        self.score_hash: UInt64Array = np.zeros(capacity, np.uint64)
+        self.related_hash: UInt64Array = np.zeros(capacity, np.uint64)
+        self.score_waits_since: Int64Array = np.zeros(capacity, np.int64)  # version; 0: doesn't wait
+        self.related_waits_since: Int64Array = np.zeros(capacity, np.int64)
+        self.dirty: UInt8Array = np.zeros(capacity, np.uint8)
+
+    def _arrays(self) -> dict[str, NDArray[np.generic]]:
+        return {
+            "score": self.score,
+            "score_hash": self.score_hash,
+            "related_hash": self.related_hash,
+            "score_waits_since": self.score_waits_since,
+            "related_waits_since": self.related_waits_since,
+        }
+
+    def fit(self, n_rows: int) -> None:
+        """Room for so many item rows."""
+        capacity = len(self.score)
+        if n_rows <= capacity:
+            return
+        while capacity < n_rows:
+            capacity *= 2
+        old, dirty = self._arrays(), self.dirty
+        self._allocate(capacity)
+        for name, array in self._arrays().items():
+            array[: len(old[name])] = old[name]
+        self.dirty[: len(dirty)] = dirty
+
+    def depart(self, model: ModelState, rows: Int32Array) -> None:
+        """These item rows have been evicted (their ids are still known); repeating a row does nothing."""
+        for row in rows[rows < len(self.score)].tolist():
+            hashes = RowHashes(int(self.score_hash[row]), int(self.related_hash[row]))
+            if hashes.score or hashes.related:
+                self.departed[model.item_id(row)] = hashes
+            self._clear(row)
+
+    def _clear(self, row: int) -> None:
+        self.score[row] = np.nan
+        self.score_hash[row] = self.related_hash[row] = 0
+        self.score_waits_since[row] = self.related_waits_since[row] = 0
+        self.dirty[row] = 1
+
+    def take_back(self, key: bytes, row: int) -> None:
+        """A departed key is live again in this row; it is published anew, for nobody knows how it stands."""
+        hashes = self.departed.pop(key)
+        self.fit(row + 1)
+        self._clear(row)
+        self.score_hash[row] = hashes.score
+        self.related_hash[row] = hashes.related
+
+    def replace_score(self, row: int, score: float, new_hash: int) -> None:
+        """A score row was committed."""
+        self.checksum = (self.checksum - int(self.score_hash[row]) + new_hash) % MODULUS
+        self.score[row] = score
+        self.score_hash[row] = new_hash
+        self.score_waits_since[row] = 0
+        self.dirty[row] = 1
+
+    def replace_related(self, row: int, new_hash: int) -> None:
+        """A related row was committed."""
+        self.checksum = (self.checksum - int(self.related_hash[row]) + new_hash) % MODULUS
+        self.related_hash[row] = new_hash
+        self.related_waits_since[row] = 0
+        self.dirty[row] = 1
+
+    def forget(self, key: bytes) -> None:
+        """Tombstones for a departed key were committed."""
+        hashes = self.departed.pop(key)
+        self.checksum = (self.checksum - hashes.score - hashes.related) % MODULUS
+
+    def clear(self) -> None:
+        """Nothing is known to be published."""
+        self.departed = {}
+        self.checksum = 0
+        self._allocate(len(self.score))
+        self.dirty[:] = 1
+
+    def note(self, key: bytes, row: int, new_hash: int, *, is_score: bool) -> None:
+        """A row found in a topic (new_hash 0: a tombstone). `row`: the key's item row, -1 if it isn't in the state.
+
+        The item is published anew when publishing resumes, or gets its tombstone.
+        """
+        if row >= 0:
+            self._note_live(row, new_hash, is_score=is_score)
+            return
+        before = self.departed.get(key, RowHashes(0, 0))
+        after = RowHashes(new_hash, before.related) if is_score else RowHashes(before.score, new_hash)
+        self.checksum = (self.checksum - before.score - before.related + after.score + after.related) % MODULUS
+        if after.score or after.related:
+            self.departed[key] = after
+        else:
+            self.departed.pop(key, None)
+
+    def _note_live(self, row: int, new_hash: int, *, is_score: bool) -> None:
+        self.fit(row + 1)
+        if is_score:
+            self.replace_score(row, np.nan, new_hash)
+        else:
+            self.replace_related(row, new_hash)
+
+    def table(self, n_rows: int) -> Table:
+        """For checkpoints."""
+        self.fit(n_rows)
+        return Table(self._arrays(), self.dirty, n_rows)
+
+    def small(self) -> Mapping[str, NDArray[np.generic]]:
+        """The departed keys and the checksum, for checkpoints."""
+        keys = list(self.departed)
+        return {
+            "departed.text": np.frombuffer(b"".join(keys), np.uint8),
+            "departed.length": np.array([len(key) for key in keys], np.int32),
+            "departed.hashes": np.array(
+                [(h.score, h.related) for h in self.departed.values()], np.uint64
+            ).reshape(-1, 2),
+            "published.checksum": np.array([self.checksum], np.uint64),
+        }  # fmt: skip
+
+    def restore(self, arrays: Mapping[str, NDArray[np.generic]], small: Mapping[str, NDArray[np.generic]]) -> None:
+        """Take over the state of a checkpoint."""
+        self.fit(len(arrays["score"]))
+        for name, array in self._arrays().items():
+            array[: len(arrays[name])] = arrays[name]
+        ends = np.cumsum(small["departed.length"])
+        text = small["departed.text"].tobytes()
+        self.departed = {
+            text[end - length : end]: RowHashes(int(hashes[0]), int(hashes[1]))
+            for end, length, hashes in zip(
+                ends.tolist(), small["departed.length"].tolist(), small["departed.hashes"], strict=True
+            )
+        }
+        self.checksum = int(small["published.checksum"][0])

@@ -1,0 +1,128 @@
+"""Recommends from a catalogue and a manifest with the worker's own kernels."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from consumer.errors import Fatal
+from consumer.messages import Float64Array, Int32Array
+from consumer.models import fusion, repeat
+from consumer.models.fusion import FusionArrays
+from consumer.models.recommend import MERGED, Lists, allocate_lists, recommend
+from consumer.models.repeat import RepeatArrays
+from consumer.snapshots.catalogue import Catalogue
+from consumer.snapshots.description import compiled_constants
+from consumer.snapshots.formats import Manifest, seconds_of
+
+MAX_HISTORY = 200
+"""Most recent places of a history that are looked at; what lies further back weighs nothing."""
+
+
+class Totals(NamedTuple):
+    """Times and sums that a manifest gives for `item_to_item`."""
+
+    as_of_ms: float
+    count_total: float  # Σ of counts over live items, in units of one event at `as_of_ms`
+    time_constant_ms: float
+
+
+def totals_of(manifest: Manifest) -> Totals:
+    """Raises Fatal where the manifest lacks them."""
+    totals = _member(manifest, "totals")
+    constants = _member(manifest, "constants")
+    try:
+        return Totals(
+            seconds_of(totals["as_of"]) * 1000.0,
+            float(totals["item_to_item"]),
+            float(constants["item_to_item"]["time_constant_s"]) * 1000.0,
+        )
+    except (KeyError, TypeError, ValueError) as error:
+        raise Fatal(f"the manifest of version {manifest.version} lacks a total or a constant: {error}") from error
+
+
+class Recommender:
+    """For one version. Not thread-safe: it works in arrays of its own and of the catalogue."""
+
+    def __init__(self, catalogue: Catalogue, manifest: Manifest) -> None:
+        """Raises Fatal where the manifest is of a freshrank that ranks differently."""
+        _require_known_constants(manifest)
+        totals = totals_of(manifest)
+        tables = _member(manifest, "tables")
+        self._catalogue = catalogue
+        self._now_ms = totals.as_of_ms
+        gain = float(np.exp((totals.as_of_ms - catalogue.landmark_ms) / totals.time_constant_ms))
+        self._item_to_item = catalogue.item_to_item(totals.count_total * gain)
+        self._repeats = RepeatArrays(
+            _table(manifest, tables, "repeat.chance", (repeat.N_CONTEXTS, repeat.N_BACK)),
+            np.zeros(repeat.N_CONTEXTS, np.int64),
+        )
+        self._fused = FusionArrays(
+            _table(manifest, tables, "fusion.chance", (repeat.N_CONTEXTS, fusion.N_BUCKETS)),
+            np.zeros(repeat.N_CONTEXTS, np.int64),
+        )
+        self._history = np.full(MAX_HISTORY, -1, np.int32)
+        self._lists: Lists = allocate_lists(MAX_HISTORY, 0)
+
+    def rows(self, history: Sequence[str], n: int, popular: Int32Array) -> Int32Array:
+        """The n best rows for a history of item ids, oldest first; `popular` (rows, best first) fills what is left."""
+        if n != len(self._lists.merged):
+            self._lists = allocate_lists(MAX_HISTORY, n)
+        n_history = self._fill_history(history)
+        catalogue, lists = self._catalogue, self._lists
+        recommend(
+            self._item_to_item, catalogue.scratch, catalogue.is_live, self._repeats, self._fused,
+            self._history, n_history, self._now_ms, popular, lists,
+        )  # fmt: skip
+        return lists.merged[: lists.lengths[MERGED]]
+
+    def _fill_history(self, history: Sequence[str]) -> int:
+        """Latest first, a run of the same item as one place; returns the number of places, 0 if no item is known."""
+        place = 0
+        is_any_known = False
+        last: str | None = None
+        for item in reversed(history):
+            if item == last:
+                continue
+            if place == MAX_HISTORY:
+                break
+            last = item
+            row = self._catalogue.find_live(item)
+            self._history[place] = row
+            is_any_known |= row >= 0
+            place += 1
+        return place if is_any_known else 0
+
+
+def _member(manifest: Manifest, name: str) -> Mapping[str, Any]:
+    member = manifest.model.get(name)
+    if not isinstance(member, dict):
+        raise Fatal(f"the manifest of version {manifest.version} has no model.{name}")
+    return member
+
+
+def _table(manifest: Manifest, tables: Mapping[str, Any], name: str, shape: tuple[int, int]) -> Float64Array:
+    try:
+        table = np.array(tables[name], np.float64)
+    except (KeyError, TypeError, ValueError) as error:
+        raise Fatal(f"the manifest of version {manifest.version} has no usable table {name}") from error
+    if table.shape != shape:
+        raise Fatal(f"table {name} of version {manifest.version} is {table.shape}, this freshrank works with {shape}")
+    return table
+
+
+def _require_known_constants(manifest: Manifest) -> None:
+    theirs = _member(manifest, "constants")
+    changes = [
+        f"{member}.{name} is {theirs.get(member, {}).get(name)!r} there and {ours!r} here"
+        for member, constants in compiled_constants().items()
+        for name, ours in constants.items()
+        if theirs.get(member, {}).get(name) != ours
+    ]
+    if changes:
+        raise Fatal(
+            f"version {manifest.version} was published by a freshrank that ranks differently: {'; '.join(changes)}. "
+            "Use the same release to read it"
+        )
