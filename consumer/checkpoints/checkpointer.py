@@ -1,0 +1,175 @@
+"""Saves all state with the positions it corresponds to, holding the loop only for copies of what changed.
+
+A checkpoint starts from the files of the one before. Rows changed since are copied in pieces, over many loop steps, while
+learning goes on; at last, at one moment, what has changed in the meantime is copied with everything small, and the moment
+is the checkpoint's. Memory never holds a second copy of the state, only the pieces on their way to the writer.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+from functools import partial
+
+import numpy as np
+
+from consumer.checkpoints import contents
+from consumer.checkpoints.contents import Notes
+from consumer.checkpoints.writer import Writer
+from consumer.messages import Int64Array
+from consumer.ports import CheckpointStore
+from consumer.tables import Array, Table
+
+PIECE_BYTES = 8 << 20
+"""Copied at a time: a few milliseconds of the loop."""
+
+
+class Phase(Enum):
+    IDLE = "idle"
+    COPYING = "copying"
+    READY = "ready to freeze"
+    WRITING = "writing"
+
+
+@dataclass(frozen=True, slots=True)
+class CheckpointPolicy:
+    interval_s: float
+    keep: int
+
+
+@dataclass(frozen=True, slots=True)
+class Saved:
+    """A checkpoint that is safely on its medium."""
+
+    name: str
+    notes: Notes
+    seconds: float
+
+
+@dataclass(slots=True)
+class _Begun:
+    """A checkpoint on its way."""
+
+    pending: dict[str, Int64Array]  # rows still to be copied in pieces, by table
+    started_s: float
+    saved: list[Saved] = field(default_factory=list)
+
+
+class Checkpointer:
+    """`tables` and `small` give the current arrays each time they are asked: tables are replaced when they grow."""
+
+    def __init__(
+        self,
+        store: CheckpointStore,
+        policy: CheckpointPolicy,
+        writer: Writer,
+        tables: Callable[[], Mapping[str, Table]],
+        small: Callable[[], Mapping[str, Array]],
+        base: str | None,
+    ) -> None:
+        self._store = store
+        self._policy = policy
+        self._writer = writer
+        self._tables = tables
+        self._small = small
+        self._base = base
+        self._begun: _Begun | None = None
+        self._next_s = -np.inf
+        self.phase = Phase.IDLE
+
+    def step(self, now_s: float, *, has_news: bool) -> None:
+        """Begin when due and something was learned, and copy one piece if there is room on the way to the writer.
+        `now_s` is monotonic."""
+        if self.phase is Phase.IDLE and has_news and now_s >= self._next_s:
+            self._begin(now_s)
+        if self.phase is Phase.COPYING and not self._writer.is_full():
+            self._copy_piece()
+
+    def hurry(self, now_s: float) -> None:
+        """Get to READY at once, due or not (before stopping)."""
+        self._next_s = now_s
+        while self.phase in (Phase.IDLE, Phase.COPYING):
+            if self.phase is Phase.IDLE:
+                self._begin(now_s)
+            self._copy_piece()
+
+    def freeze(self, notes: Notes, now_s: float) -> None:
+        """Copy the rest: this moment is the checkpoint's. Only when READY; see the order of durability for when."""
+        assert self._begun is not None  # READY implies it
+        assert self.phase is Phase.READY
+        for name, table in self._tables().items():
+            self._submit_rows(name, table, np.flatnonzero(table.dirty[: table.n_rows]))
+            table.dirty[:] = 0
+        small = {name: array.copy() for name, array in self._small().items()}
+        self._writer.submit(partial(self._finish, self._begun, notes, small))
+        self._next_s = now_s + self._policy.interval_s
+        self.phase = Phase.WRITING
+
+    def saved(self) -> Saved | None:
+        """The checkpoint begun, once it is safe. Raises OSError if it failed; the next one then copies everything."""
+        failure = self._writer.failure()
+        if failure is not None:
+            self._base = None
+            self._begun = None
+            self.phase = Phase.IDLE
+            raise failure
+        if self._begun is None or not self._begun.saved:
+            return None
+        saved = self._begun.saved[0]
+        self._base = saved.name
+        self._begun = None
+        self.phase = Phase.IDLE
+        return saved
+
+    def wait(self) -> None:
+        """Until everything on its way has been written, or has failed: ask `saved`."""
+        self._writer.wait()
+
+    def close(self) -> None:
+        self._writer.close()
+
+    def _begin(self, now_s: float) -> None:
+        pending = {}
+        for name, table in self._tables().items():
+            if self._base is None:
+                table.dirty[: table.n_rows] = 1
+            pending[name] = np.flatnonzero(table.dirty[: table.n_rows])
+        self._begun = _Begun(pending, time.perf_counter())
+        self._writer.submit(partial(self._store.begin, self._base))
+        self._next_s = now_s + self._policy.interval_s
+        self.phase = Phase.COPYING
+
+    def _copy_piece(self) -> None:
+        assert self._begun is not None  # COPYING implies it
+        for name, table in self._tables().items():
+            rows = self._begun.pending.get(name)
+            if rows is None or len(rows) == 0:
+                continue
+            row_bytes = sum(array[:1].nbytes for array in table.arrays.values())
+            n = max(1, PIECE_BYTES // max(1, row_bytes))
+            self._submit_rows(name, table, rows[:n])
+            table.dirty[rows[:n]] = 0
+            self._begun.pending[name] = rows[n:]
+            return
+        self.phase = Phase.READY
+
+    def _submit_rows(self, name: str, table: Table, rows: Int64Array) -> None:
+        values = {f"{name}.{array_name}": array[rows] for array_name, array in table.arrays.items()}
+        self._writer.submit(partial(self._write_rows, rows, values))
+
+    def _write_rows(self, rows: Int64Array, values: Mapping[str, Array]) -> None:
+        for array, rows_values in values.items():
+            self._store.write_rows(array, rows, rows_values)
+
+    def _finish(self, begun: _Begun, notes: Notes, small: Mapping[str, Array]) -> None:
+        """Last task on the writer: make it visible, then drop the oldest ones, but none of a higher epoch."""
+        for array, values in small.items():
+            self._store.write_array(array, values)
+        name = contents.name_of(notes)
+        self._store.commit(name, contents.encode(notes))
+        ours = [other for other in self._store.names() if contents.epoch_of(other) <= notes.epoch]
+        for old in ours[: -self._policy.keep]:
+            self._store.remove(old)
+        begun.saved.append(Saved(name, notes, time.perf_counter() - begun.started_s))

@@ -1,0 +1,94 @@
+"""What a checkpoint says about itself beside its arrays, and which settings it binds."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+
+import msgspec
+
+from consumer.errors import CorruptCheckpoint, Fatal
+from consumer.settings import Settings
+
+BINDING = (
+    "model",
+    "input.topic",
+    "models.popularity.half_lives_s",
+    "models.item_to_item.neighbours",
+    "models.item_to_item.time_constant_s",
+    "users.history",
+    "publish.scores_topic",
+    "publish.related_topic",
+    "publish.manifests_topic",
+    "publish.dead_letters_topic",
+)
+"""Settings that shape the state: with another value a checkpoint cannot be taken up. Everything else may change."""
+
+
+class Notes(msgspec.Struct, frozen=True, kw_only=True):
+    """The small facts of a checkpoint, all of the same moment."""
+
+    epoch: int
+    version: int
+    reserved_version: int
+    """No version up to this one will ever be given again, even if the output topics are lost."""
+    input_positions: dict[int, int]
+    output_positions: dict[str, dict[int, int]]
+    dead_letter_positions: dict[int, int]
+    watermark_ms: int | None
+    saved_at: str
+    binding: dict[str, str]
+
+
+def name_of(notes: Notes) -> str:
+    """Names sort by epoch, version and progress in the input: versions stand still while a rebuild catches up."""
+    return f"checkpoint-{notes.epoch:010d}-{notes.version:015d}-{sum(notes.input_positions.values()):019d}"
+
+
+def epoch_of(name: str) -> int:
+    try:
+        return int(name.split("-")[1])
+    except (IndexError, ValueError) as error:
+        raise CorruptCheckpoint(f"{name!r} is not the name of a checkpoint") from error
+
+
+def binding_of(settings: Settings) -> dict[str, str]:
+    """The binding settings as text."""
+    values: dict[str, str] = {}
+    for key in BINDING:
+        value: object = settings
+        for part in key.split("."):
+            value = getattr(value, part)
+        values[key] = str(value)
+    return values
+
+
+def digest_of(settings: Settings) -> str:
+    """Digest of the binding settings, for manifests."""
+    text = "\n".join(f"{key}={value}" for key, value in binding_of(settings).items())
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def encode(notes: Notes) -> bytes:
+    return msgspec.json.encode(notes)
+
+
+def decode(name: str, notes: bytes) -> Notes:
+    try:
+        return msgspec.json.decode(notes, type=Notes)
+    except msgspec.DecodeError as error:
+        raise CorruptCheckpoint(f"{name}: its notes cannot be read: {error}") from error
+
+
+def check_binding(name: str, saved: Mapping[str, str], settings: Settings) -> None:
+    """Raise Fatal, naming each change, if the settings no longer fit the checkpoint."""
+    changes = [
+        f"{key} was {saved.get(key, '(unknown)')} and is now {now}"
+        for key, now in binding_of(settings).items()
+        if saved.get(key) != now
+    ]
+    if changes:
+        raise Fatal(
+            f"{name} was learned with other settings: {'; '.join(changes)}. Set them back, or give the changed model "
+            "another name (`model`), or learn again from the beginning with --rebuild"
+        )

@@ -1,0 +1,112 @@
+"""Finds the newest usable checkpoint and brings it into memory."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from consumer.checkpoints import contents
+from consumer.checkpoints.contents import Notes
+from consumer.errors import CorruptCheckpoint
+from consumer.events.admission import Admission
+from consumer.events.dead_letter_budget import DeadLetterBudget
+from consumer.learning.trainer import Trainer
+from consumer.models.state import ModelState
+from consumer.ports import CheckpointStore
+from consumer.settings import Settings
+from consumer.snapshots.published import PublishedRows
+from consumer.tables import Array, Table
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class AllState:
+    """Every part of the state that a checkpoint holds."""
+
+    admission: Admission
+    model: ModelState
+    trainer: Trainer
+    budget: DeadLetterBudget
+    published: PublishedRows
+
+    @property
+    def n_bytes(self) -> int:
+        """Size of all arrays."""
+        others = (self.admission.table(), self.published.table(self.model.n_item_rows))
+        return self.model.n_bytes + sum(array.nbytes for table in others for array in table.arrays.values())
+
+    def row_counts(self) -> Mapping[str, int]:
+        """Rows by kind, for metrics."""
+        return {
+            "items": self.model.n_items,
+            "users": self.model.n_users,
+            "event_ids": self.admission.n_ids,
+            "departed_items": len(self.published.departed),
+        }
+
+    def tables(self) -> Mapping[str, Table]:
+        return {
+            **self.model.tables(),
+            "published": self.published.table(self.model.n_item_rows),
+            "window": self.admission.table(),
+        }
+
+    def small(self) -> Mapping[str, Array]:
+        return {
+            **self.model.small(),
+            **self.admission.small(),
+            **self.trainer.small(),
+            **self.budget.small(),
+            **self.published.small(),
+        }
+
+    def restore(self, name: str, arrays: Mapping[str, Array]) -> None:
+        """Take over a checkpoint's arrays. Raises CorruptCheckpoint, with nothing changed, if they don't fit."""
+        tables = {
+            table: {array: _fitting(name, f"{table}.{array}", arrays, like) for array, like in now.arrays.items()}
+            for table, now in self.tables().items()
+        }
+        for table, columns in tables.items():
+            if len({len(column) for column in columns.values()}) != 1:
+                raise CorruptCheckpoint(f"{name}: the arrays of {table} differ in length")
+        self.model.restore(tables, arrays)
+        self.published.restore(tables["published"], arrays)
+        self.admission.restore(tables["window"], arrays)
+        self.trainer.restore(arrays)
+        self.budget.restore(arrays)
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    name: str
+    notes: Notes
+
+
+def load_newest(store: CheckpointStore, settings: Settings, state: AllState) -> Loaded | None:
+    """Restore the newest checkpoint that is whole, skipping damaged ones with a warning; None if there is none.
+
+    Raises Fatal if that checkpoint was learned with other binding settings.
+    """
+    for name in reversed(store.names()):
+        try:
+            notes = contents.decode(name, store.notes(name))
+            contents.check_binding(name, notes.binding, settings)
+            state.restore(name, store.arrays(name))
+        except CorruptCheckpoint as error:
+            logger.warning("checkpoint skipped", extra={"checkpoint": name, "why": str(error)})
+            continue
+        return Loaded(name, notes)
+    return None
+
+
+def _fitting(name: str, array: str, arrays: Mapping[str, Array], like: Array) -> Array:
+    """The saved array, if its type and row shape are those of the array it will fill (ids' text may be wider)."""
+    saved = arrays.get(array)
+    if saved is None:
+        raise CorruptCheckpoint(f"{name}: {array} is missing")
+    is_text = array == "items.text"
+    if saved.dtype != like.dtype or saved.ndim != like.ndim or (saved.shape[1:] != like.shape[1:] and not is_text):
+        raise CorruptCheckpoint(f"{name}: {array} is {saved.dtype}{saved.shape}, expected {like.dtype} rows")
+    return saved
