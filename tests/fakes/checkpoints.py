@@ -1,0 +1,111 @@
+"""A `consumer.ports.CheckpointStore` in memory.
+
+`FakeDisk` is what outlives a crash; `FakeStore` is one process' access to it. An unfinished checkpoint stays on the disk
+as well, and the next `begin` drops it, as on a real one.
+"""
+
+from __future__ import annotations
+
+import errno
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from consumer.errors import CorruptCheckpoint
+from consumer.messages import Int64Array
+from consumer.tables import Array
+from tests.fakes.calls import Calls, Crash
+
+__all__ = ["Calls", "Crash", "FakeDisk", "FakeStore", "StoredCheckpoint"]
+
+
+@dataclass(slots=True)
+class StoredCheckpoint:
+    arrays: dict[str, Array]
+    notes: bytes = b""
+    is_damaged: bool = False
+
+
+@dataclass(slots=True)
+class FakeDisk:
+    """What lies on the medium. `is_full` makes every writing call raise OSError."""
+
+    complete: dict[str, StoredCheckpoint] = field(default_factory=dict)
+    unfinished: StoredCheckpoint | None = None
+    is_full: bool = False
+
+    def damage(self, name: str) -> None:
+        """Its checksums no longer match."""
+        self.complete[name].is_damaged = True
+
+
+class FakeStore:
+    """Journal entries: ("begin", base), ("write_rows", array, n), ("write_array", array), ("commit_checkpoint", name),
+    ("remove_checkpoint", name), ("names",), ("notes", name), ("arrays", name)."""
+
+    def __init__(self, disk: FakeDisk, *, calls: Calls | None = None) -> None:
+        self._disk = disk
+        self._calls = calls or Calls()
+
+    def names(self) -> Sequence[str]:
+        with self._calls.call("names"):
+            return sorted(self._disk.complete)
+
+    def begin(self, base: str | None) -> None:
+        with self._calls.call("begin_checkpoint", base):
+            self._require_space()
+            start = {} if base is None else self._sound(base).arrays
+            self._disk.unfinished = StoredCheckpoint({name: array.copy() for name, array in start.items()})
+
+    def write_rows(self, array: str, rows: Int64Array, values: Array) -> None:
+        with self._calls.call("write_rows", array, len(rows)):
+            arrays = self._writable()
+            held = arrays.get(array)
+            if held is None or held.dtype != values.dtype or held.shape[1:] != values.shape[1:]:
+                held = np.zeros((0, *values.shape[1:]), values.dtype)
+            n_needed = int(rows.max(initial=-1)) + 1
+            if n_needed > len(held):
+                longer = np.zeros((n_needed, *held.shape[1:]), held.dtype)
+                longer[: len(held)] = held
+                held = longer
+            held[rows] = values
+            arrays[array] = held
+
+    def write_array(self, array: str, values: Array) -> None:
+        with self._calls.call("write_array", array):
+            self._writable()[array] = values.copy()
+
+    def commit(self, name: str, notes: bytes) -> None:
+        with self._calls.call("commit_checkpoint", name):
+            arrays = self._writable()
+            assert name not in self._disk.complete, f"{name} exists: a checkpoint is never overwritten"
+            self._disk.complete[name] = StoredCheckpoint(arrays, notes)
+            self._disk.unfinished = None
+
+    def remove(self, name: str) -> None:
+        with self._calls.call("remove_checkpoint", name):
+            del self._disk.complete[name]
+
+    def notes(self, name: str) -> bytes:
+        with self._calls.call("notes", name):
+            return self._sound(name).notes
+
+    def arrays(self, name: str) -> Mapping[str, Array]:
+        with self._calls.call("arrays", name):
+            return {array: values.copy() for array, values in self._sound(name).arrays.items()}
+
+    def _sound(self, name: str) -> StoredCheckpoint:
+        found = self._disk.complete.get(name)
+        if found is None or found.is_damaged:
+            raise CorruptCheckpoint(f"{name}: the checksum does not match")
+        return found
+
+    def _writable(self) -> dict[str, Array]:
+        self._require_space()
+        assert self._disk.unfinished is not None, "begin() comes first"
+        return self._disk.unfinished.arrays
+
+    def _require_space(self) -> None:
+        if self._disk.is_full:
+            raise OSError(errno.ENOSPC, "no space left on device")
