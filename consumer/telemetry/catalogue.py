@@ -1,0 +1,204 @@
+"""Every metric of the worker, as data.
+
+The list is closed: what isn't here is never exposed. Names carry the prefix `freshrank_` and a base unit, counters end
+in `_total`. Label values come from closed lists or from the configuration (topics, partitions, names of models), never
+from users, items or exceptions, so the number of series doesn't depend on the traffic.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import product
+from typing import Literal
+
+from consumer.messages import Outcome
+
+Kind = Literal["counter", "gauge", "histogram", "info"]
+
+OUTCOMES = tuple(outcome.name.lower() for outcome in Outcome)
+DEAD_LETTER_REASONS = tuple(outcome.name.lower() for outcome in Outcome if outcome.is_dead_letter)
+PHASES = ("live", "catch_up")
+ROW_KINDS = ("upsert", "tombstone")
+STAGES = ("update", "publish")
+OTHER = "other"
+"""Stands for a reason that isn't in its closed list."""
+PUBLISH_FAILURES = ("retryable", "fenced", "fatal", "timeout", OTHER)
+CHECKPOINT_FAILURES = ("no_space", "io", "superseded", "timeout", OTHER)
+
+AGE_BUCKETS_S = (0.005, 0.01, 0.025, 0.05, 0.1, 0.2, 0.3, 0.5, 0.75, 1.0, 2.0, 5.0, 10.0, 20.0, 30.0, 60.0)
+"""5 ms … 60 s, finest around the objective of one second."""
+WORK_BUCKETS_S = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
+
+
+@dataclass(frozen=True, slots=True)
+class Label:
+    """A label and, where the list is closed, its only values; `()` where they come from the configuration."""
+
+    name: str
+    values: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Metric:
+    """One metric family as Prometheus sees it."""
+
+    name: str
+    kind: Kind
+    help: str
+    labels: tuple[Label, ...] = ()
+    buckets: tuple[float, ...] = ()
+    """Upper bounds of a histogram's buckets, ascending, inclusive; +Inf is understood."""
+    unit: str = ""
+
+    @property
+    def label_names(self) -> tuple[str, ...]:
+        return tuple(label.name for label in self.labels)
+
+    def known_label_values(self) -> tuple[tuple[str, ...], ...]:
+        """Every combination of label values, in the order of the labels; empty where one label's list is open."""
+        return tuple(product(*(label.values for label in self.labels)))
+
+
+_TOPIC = Label("topic")
+_PARTITION = Label("partition")
+_MODEL = Label("model")
+_PHASE = Label("phase", PHASES)
+
+EVENT_TO_UPDATE = Metric(
+    "freshrank_event_to_update_seconds",
+    "histogram",
+    "From a record's Kafka timestamp until its event was learned.",
+    (_PHASE,),
+    AGE_BUCKETS_S,
+    "seconds",
+)
+EVENT_TO_PUBLISH = Metric(
+    "freshrank_event_to_publish_seconds",
+    "histogram",
+    "From a record's Kafka timestamp until the first version whose input positions cover it was committed.",
+    (_PHASE,),
+    AGE_BUCKETS_S,
+    "seconds",
+)
+CLOCK_SKEW = Metric(
+    "freshrank_clock_skewed_events_total",
+    "counter",
+    "Events younger than zero because the clocks of producer or broker run ahead; their age was taken as zero.",
+    (Label("stage", STAGES),),
+)
+BATCH_UPDATE = Metric(
+    "freshrank_batch_update_seconds",
+    "histogram",
+    "Learning one mini-batch.",
+    buckets=WORK_BUCKETS_S,
+    unit="seconds",
+)
+BATCH_EVENTS = Metric("freshrank_batch_events_total", "counter", "Events learned in mini-batches.")
+EVENTS = Metric(
+    "freshrank_events_total",
+    "counter",
+    "Records read, by what became of them.",
+    (Label("outcome", OUTCOMES),),
+)
+DEAD_LETTERS = Metric(
+    "freshrank_dead_letters_total",
+    "counter",
+    "Records that can never be learned, by reason.",
+    (Label("reason", DEAD_LETTER_REASONS),),
+)
+DEDUPE_OVERFLOW = Metric(
+    "freshrank_dedupe_overflow_total",
+    "counter",
+    "Event ids forgotten before their time because the dedupe window was full.",
+)
+LAG_RECORDS = Metric(
+    "freshrank_consumer_lag_records",
+    "gauge",
+    "Records between the position of this worker and the end of the partition.",
+    (_TOPIC, _PARTITION),
+    unit="records",
+)
+LAG_SECONDS = Metric(
+    "freshrank_consumer_lag_seconds",
+    "gauge",
+    "How far the worker is behind, in the time of its input.",
+    unit="seconds",
+)
+PUBLISH = Metric(
+    "freshrank_publish_seconds",
+    "histogram",
+    "Writing and committing one version.",
+    buckets=WORK_BUCKETS_S,
+    unit="seconds",
+)
+PUBLISH_FAILED = Metric(
+    "freshrank_publish_failures_total",
+    "counter",
+    "Versions that could not be committed, by reason.",
+    (Label("reason", PUBLISH_FAILURES),),
+)
+SNAPSHOT_VERSION = Metric("freshrank_snapshot_version", "gauge", "Version committed last.")
+SNAPSHOT_AGE = Metric(
+    "freshrank_snapshot_age_seconds",
+    "gauge",
+    "Since the last version was committed; absent until this process has committed one.",
+    unit="seconds",
+)
+SNAPSHOT_ROWS = Metric(
+    "freshrank_snapshot_rows_total",
+    "counter",
+    "Rows published.",
+    (_TOPIC, Label("kind", ROW_KINDS)),
+)
+ROWS_WAITING = Metric(
+    "freshrank_rows_waiting", "gauge", "Changed rows that wait for a later version.", (_TOPIC,), unit="rows"
+)
+CHECKPOINT = Metric(
+    "freshrank_checkpoint_seconds",
+    "histogram",
+    "Copying and writing one checkpoint.",
+    buckets=WORK_BUCKETS_S,
+    unit="seconds",
+)
+CHECKPOINT_FAILED = Metric(
+    "freshrank_checkpoint_failures_total",
+    "counter",
+    "Checkpoints that could not be saved, by reason.",
+    (Label("reason", CHECKPOINT_FAILURES),),
+)
+CHECKPOINT_AGE = Metric(
+    "freshrank_checkpoint_age_seconds",
+    "gauge",
+    "Since the last checkpoint was saved; absent until this process has saved one.",
+    unit="seconds",
+)
+CHECKPOINT_BYTES = Metric("freshrank_checkpoint_bytes", "gauge", "Size of the checkpoint saved last.", unit="bytes")
+HIT_RATIO = Metric(
+    "freshrank_quality_hit_ratio",
+    "gauge",
+    "Share of sampled events whose item was among those recommended just before it was learned.",
+    (_MODEL,),
+    unit="ratio",
+)
+MRR = Metric(
+    "freshrank_quality_mrr",
+    "gauge",
+    "Mean reciprocal rank of the sampled events' items just before they were learned.",
+    (_MODEL,),
+)
+STATE_ROWS = Metric("freshrank_state_rows", "gauge", "Rows of the state.", (Label("kind"),), unit="rows")
+STATE_BYTES = Metric("freshrank_state_bytes", "gauge", "Memory that the state's arrays take.", unit="bytes")
+REBALANCES = Metric("freshrank_rebalances_total", "counter", "Times the consumer group gave or took the lease.")
+LOOP_AGE = Metric(
+    "freshrank_loop_age_seconds", "gauge", "Since the loop moved last, or since the start.", unit="seconds"
+)
+READY = Metric("freshrank_ready", "gauge", "1 while the worker is recovered and assigned, else 0.")
+BUILD_INFO = Metric(
+    "freshrank_build_info",
+    "info",
+    "What is running.",
+    (Label("version"), Label("python"), Label("codec")),
+)
+
+CATALOGUE: tuple[Metric, ...] = tuple(value for value in list(globals().values()) if isinstance(value, Metric))
+"""Every metric above, in its order."""

@@ -1,0 +1,73 @@
+"""What the HTTP server shows at each path; knows nothing of sockets."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from http import HTTPStatus
+
+from prometheus_client import CollectorRegistry
+from prometheus_client.exposition import choose_encoder
+
+from consumer.telemetry.health import Health
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """An answer to a GET."""
+
+    status: HTTPStatus
+    content_type: str
+    body: bytes
+
+
+class Site:
+    """What stands at each path."""
+
+    def __init__(self, registry: CollectorRegistry, health: Health) -> None:
+        self._registry = registry
+        self._health = health
+        self._pages: dict[str, Callable[[str], Page]] = {
+            "/metrics": self._metrics,
+            "/healthz": self._healthz,
+            "/readyz": self._readyz,
+        }
+
+    def page(self, path: str, accept: str) -> Page:
+        build = self._pages.get(path)
+        if build is None:
+            return _json(HTTPStatus.NOT_FOUND, {"error": "not found", "paths": list(self._pages)})
+        return build(accept)
+
+    def _metrics(self, accept: str) -> Page:
+        try:
+            return self._scrape(accept)
+        except (TypeError, ValueError):  # choose_encoder on a version that isn't a number; the text format always fits
+            return self._scrape("")
+
+    def _scrape(self, accept: str) -> Page:
+        encode, content_type = choose_encoder(accept)
+        return Page(HTTPStatus.OK, content_type, encode(self._registry))
+
+    def _healthz(self, accept: str) -> Page:
+        now = self._health.liveness()
+        seen = "loop_moved_at" if now.has_moved else "started_at"
+        facts: dict[str, object] = {seen: _rfc3339(now.since_s), "silent_seconds": round(now.silent_s, 3)}
+        if now.is_alive:
+            return _json(HTTPStatus.OK, {"status": "ok", **facts})
+        return _json(HTTPStatus.SERVICE_UNAVAILABLE, {"status": "the loop stands still", **facts})
+
+    def _readyz(self, accept: str) -> Page:
+        if self._health.is_ready:
+            return _json(HTTPStatus.OK, {"status": "ready"})
+        return _json(HTTPStatus.SERVICE_UNAVAILABLE, {"status": "not recovered and assigned"})
+
+
+def _json(status: HTTPStatus, content: dict[str, object]) -> Page:
+    return Page(status, "application/json", json.dumps(content).encode() + b"\n")
+
+
+def _rfc3339(wall_s: float) -> str:
+    return datetime.fromtimestamp(wall_s, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -1,0 +1,230 @@
+from __future__ import annotations
+
+import http.client
+import json
+import socket
+from collections.abc import Iterator
+from contextlib import closing, suppress
+from dataclasses import dataclass
+
+import pytest
+from prometheus_client import Metric
+from prometheus_client.openmetrics.parser import text_string_to_metric_families
+
+from consumer.errors import Fatal
+from consumer.settings import TelemetrySettings
+from consumer.telemetry.health import Health
+from consumer.telemetry.http import HttpLimits, TelemetryServer
+from consumer.telemetry.prometheus import PrometheusTelemetry
+from tests.telemetry.scrape import ManualClock, samples
+
+OPENMETRICS = "application/openmetrics-text; version=1.0.0; charset=utf-8"
+
+
+@dataclass
+class Answer:
+    status: int
+    content_type: str
+    body: str
+
+
+def ask(server: TelemetryServer, path: str, method: str = "GET", accept: str = "*/*") -> Answer:
+    with closing(http.client.HTTPConnection("127.0.0.1", server.port, timeout=10)) as connection:
+        connection.request(method, path, headers={"Accept": accept})
+        answer = connection.getresponse()
+        return Answer(answer.status, answer.headers.get("Content-Type", ""), answer.read().decode())
+
+
+def openmetrics(body: str) -> Iterator[Metric]:
+    yield from text_string_to_metric_families(body)  # type: ignore[no-untyped-call] # prometheus_client's parser
+
+
+def raw(server: TelemetryServer) -> socket.socket:
+    return socket.create_connection(("127.0.0.1", server.port), timeout=10)
+
+
+@pytest.fixture
+def strict_server(telemetry: PrometheusTelemetry, health: Health) -> Iterator[TelemetryServer]:
+    """Gives up on slow and on talkative clients soon."""
+    limits = HttpLimits(request_s=0.2, request_bytes=2048)
+    server = TelemetryServer(TelemetrySettings(port=0), telemetry.registry, health, limits)
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def two_at_once(telemetry: PrometheusTelemetry, health: Health) -> Iterator[TelemetryServer]:
+    limits = HttpLimits(request_s=3_600, connections=2)
+    server = TelemetryServer(TelemetrySettings(port=0), telemetry.registry, health, limits)
+    yield server
+    server.stop()
+
+
+def test_a_scrape_shows_what_was_reported(server: TelemetryServer, telemetry: PrometheusTelemetry) -> None:
+    telemetry.outcomes({"admitted": 3})
+    assert samples(ask(server, "/metrics").body)['freshrank_events_total{outcome="admitted"}'] == 3
+
+
+def test_a_plain_scrape_gets_the_text_format(server: TelemetryServer) -> None:
+    assert ask(server, "/metrics").content_type.startswith("text/plain; version=0.0.4")
+
+
+def test_a_scrape_may_ask_for_openmetrics(server: TelemetryServer) -> None:
+    answer = ask(server, "/metrics", accept=OPENMETRICS)
+    families: dict[str, Metric] = {family.name: family for family in openmetrics(answer.body)}
+    assert answer.content_type.startswith("application/openmetrics-text; version=1.0.0")
+    assert (families["freshrank_events"].type, families["freshrank_build"].type) == ("counter", "info")
+
+
+@pytest.mark.parametrize("accept", ["application/openmetrics-text; version=new", "text/plain;version=x.y", ";;,,"])
+def test_an_accept_header_that_makes_no_sense_gets_the_text_format(server: TelemetryServer, accept: str) -> None:
+    answer = ask(server, "/metrics", accept=accept)
+    assert (answer.status, answer.content_type.partition(";")[0]) == (200, "text/plain")
+
+
+def test_a_query_does_not_change_the_page(server: TelemetryServer) -> None:
+    assert ask(server, "/metrics?from=prometheus").status == 200
+
+
+def test_healthy_while_the_loop_moves(server: TelemetryServer, telemetry: PrometheusTelemetry) -> None:
+    telemetry.loop_moved(0.0)
+    answer = ask(server, "/healthz")
+    assert (answer.status, json.loads(answer.body)["status"]) == (200, "ok")
+
+
+def test_unhealthy_says_since_when_the_loop_stands_still(
+    server: TelemetryServer, telemetry: PrometheusTelemetry, clock: ManualClock
+) -> None:
+    telemetry.loop_moved(0.0)
+    clock.advance(31)
+    answer = ask(server, "/healthz")
+    assert answer.status == 503
+    assert json.loads(answer.body) == {
+        "status": "the loop stands still",
+        "loop_moved_at": "2027-01-15T08:00:00.000Z",
+        "silent_seconds": 31.0,
+    }
+
+
+def test_ready_only_while_recovered_and_assigned(server: TelemetryServer, telemetry: PrometheusTelemetry) -> None:
+    statuses = [ask(server, "/readyz").status]
+    for is_ready in (True, False):
+        telemetry.ready(is_ready)
+        statuses.append(ask(server, "/readyz").status)
+    assert statuses == [503, 200, 503]
+
+
+@pytest.mark.parametrize("path", ["/", "/metrics/", "/../etc/passwd", "/healthz%00"])
+def test_any_other_path_is_not_found(server: TelemetryServer, path: str) -> None:
+    assert ask(server, path).status == 404
+
+
+def test_head_gets_the_headers_alone(server: TelemetryServer) -> None:
+    answer = ask(server, "/metrics", method="HEAD")
+    assert (answer.status, answer.body) == (200, "")
+
+
+@pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "OPTIONS", "BREW"])
+def test_nothing_but_get_and_head_is_allowed(server: TelemetryServer, method: str) -> None:
+    assert ask(server, "/metrics", method=method).status == 405
+
+
+def test_a_request_that_is_not_http_is_refused_in_plain_text(server: TelemetryServer) -> None:
+    with raw(server) as client:
+        client.sendall(b"HELO mail.example.org and more\r\n\r\n")
+        assert b"400" in client.recv(4096)
+
+
+def test_requests_are_not_logged(server: TelemetryServer, capfd: pytest.CaptureFixture[str]) -> None:
+    ask(server, "/metrics")
+    ask(server, "/nowhere")
+    assert capfd.readouterr() == ("", "")
+
+
+def test_a_slow_client_does_not_block_others(server: TelemetryServer) -> None:
+    with raw(server) as slow:
+        slow.sendall(b"GET /metrics HTTP/1.1\r\nHost: ")
+        assert ask(server, "/readyz").status == 503
+
+
+def test_a_client_that_sends_nothing_is_dropped(strict_server: TelemetryServer) -> None:
+    with raw(strict_server) as silent:
+        assert silent.recv(1) == b""
+
+
+def test_a_client_that_sends_a_byte_now_and_then_is_dropped_too(strict_server: TelemetryServer) -> None:
+    with raw(strict_server) as slow:
+        slow.settimeout(0.05)  # a byte this often, well within the limit for a request that goes on
+        for _ in range(100):
+            try:
+                slow.sendall(b"G")
+                assert slow.recv(1) == b""
+            except TimeoutError:
+                continue
+            except ConnectionError:
+                pass
+            return
+    pytest.fail("still connected after 100 bytes")
+
+
+def test_a_request_with_too_many_bytes_is_refused(strict_server: TelemetryServer) -> None:
+    with raw(strict_server) as greedy:
+        greedy.sendall(b"GET /metrics HTTP/1.1\r\n" + b"X-Filler: 0123456789\r\n" * 100)
+        assert greedy.recv(4096).startswith(b"HTTP/1.0 431 ")
+
+
+def test_more_connections_than_the_limit_are_closed_unanswered(two_at_once: TelemetryServer) -> None:
+    with raw(two_at_once), raw(two_at_once), raw(two_at_once) as third:
+        assert third.recv(1) == b""
+
+
+def test_a_connection_that_ended_makes_room(two_at_once: TelemetryServer) -> None:
+    with raw(two_at_once), raw(two_at_once):
+        pass
+    for _ in range(1_000):
+        with suppress(ConnectionError):  # the server may not yet have seen that both have gone
+            assert ask(two_at_once, "/nowhere").status == 404
+            return
+    pytest.fail("refused 1,000 times although nobody else is connected")
+
+
+def test_a_port_in_use_is_fatal_and_says_where_and_which_setting(
+    server: TelemetryServer, telemetry: PrometheusTelemetry, health: Health
+) -> None:
+    with pytest.raises(Fatal) as refused:
+        TelemetryServer(TelemetrySettings(port=server.port), telemetry.registry, health)
+    message = str(refused.value)
+    assert f"127.0.0.1:{server.port}" in message
+    assert "already listens there" in message
+    assert "telemetry.port" in message
+
+
+def test_an_address_of_another_machine_is_fatal(telemetry: PrometheusTelemetry, health: Health) -> None:
+    with pytest.raises(Fatal, match=r"cannot listen on 192\.0\.2\.1:0: cannot assign requested address"):
+        TelemetryServer(TelemetrySettings(host="192.0.2.1", port=0), telemetry.registry, health)
+
+
+def test_stopping_frees_the_port(telemetry: PrometheusTelemetry, health: Health) -> None:
+    first = TelemetryServer(TelemetrySettings(port=0), telemetry.registry, health)
+    first.stop()
+    second = TelemetryServer(TelemetrySettings(port=first.port), telemetry.registry, health)
+    second.stop()
+    assert second.port == first.port
+
+
+def test_stopping_twice_is_no_error(server: TelemetryServer) -> None:
+    server.stop()
+    server.stop()
+
+
+def test_stopping_does_not_wait_for_a_slow_client(telemetry: PrometheusTelemetry, health: Health) -> None:
+    patient = TelemetryServer(TelemetrySettings(port=0), telemetry.registry, health, HttpLimits(request_s=3_600))
+    with raw(patient) as slow:
+        slow.sendall(b"GET ")
+        patient.stop()
+        with pytest.raises(ConnectionRefusedError):
+            raw(patient)
+
+
+def test_the_url_is_where_it_serves(server: TelemetryServer) -> None:
+    assert server.url == f"http://127.0.0.1:{server.port}"
