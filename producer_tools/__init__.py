@@ -1,0 +1,1 @@
+"""Tools that write behaviour events: synthetic streams and replays of recorded ones."""

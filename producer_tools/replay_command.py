@@ -1,0 +1,206 @@
+"""`freshrank-tools replay FILE`: recorded behaviour, to a topic."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import closing
+from enum import StrEnum
+from itertools import chain
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from producer_tools import console, options
+from producer_tools.connection import Connection
+from producer_tools.errors import UsageError
+from producer_tools.pacing import OriginalPace
+from producer_tools.producing import RecordProducer, Timestamps
+from producer_tools.records import RecordBlock
+from producer_tools.replay import Replay, ReplayPlan
+from producer_tools.row_files import FileFormat, layout_of
+from producer_tools.row_mapping import MappingPlan
+from producer_tools.topic_check import check_retention, check_topic
+
+_FILE = "The file"
+_MAPPING = "What its columns mean"
+_PACE = "Pace and extent"
+
+
+class Pace(StrEnum):
+    FAST = "fast"
+    ORIGINAL = "original"
+
+
+def replay(
+    file: Annotated[Path, typer.Argument(help="CSV or NDJSON, plain or gzip.", show_default=False)],
+    bootstrap_servers: options.BootstrapServers = options.DEFAULT_SERVERS,
+    topic: options.Topic = options.DEFAULT_TOPIC,
+    client_config: options.ClientConfig = None,
+    timestamps: options.StampWith = Timestamps.NOW,
+    file_format: Annotated[
+        FileFormat | None, typer.Option(help="Default: by the file's name.", rich_help_panel=_FILE)
+    ] = None,
+    no_header: Annotated[
+        bool, typer.Option("--no-header", help="The first line is a row; give --columns.", rich_help_panel=_FILE)
+    ] = False,
+    columns: Annotated[
+        str,
+        typer.Option(
+            metavar="A,B,C",
+            help="Names of the columns of a CSV file without header.",
+            show_default=False,
+            rich_help_panel=_FILE,
+        ),
+    ] = "",
+    delimiter: Annotated[
+        str, typer.Option(help="Default: comma, or tab for .tsv.", show_default=False, rich_help_panel=_FILE)
+    ] = "",
+    mapping: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--map",
+            metavar="FIELD=COLUMN",
+            help="Column of a field of the event (event_id, user_id, "
+            "item_id, event_type, event_time, session_id, value), if it has another name. Repeatable.",
+            rich_help_panel=_MAPPING,
+        ),
+    ] = None,
+    time_column: Annotated[
+        str, typer.Option(help="The same as --map event_time=COLUMN.", show_default=False, rich_help_panel=_MAPPING)
+    ] = "",
+    time_format: Annotated[
+        str,
+        typer.Option(
+            help='rfc3339, epoch_seconds, epoch_milliseconds or a pattern: "%Y-%m-%d %H:%M:%S UTC".',
+            rich_help_panel=_MAPPING,
+        ),
+    ] = "rfc3339",
+    type_map: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="WORD=TYPE", help="Event type for a word of the file. Repeatable.", rich_help_panel=_MAPPING
+        ),
+    ] = None,
+    default_type: Annotated[
+        str, typer.Option(help="Event type where the file names none.", show_default=False, rich_help_panel=_MAPPING)
+    ] = "",
+    keep_names: Annotated[
+        bool,
+        typer.Option(
+            "--keep-names", help="Send all columns as they are, under the file's own names.", rich_help_panel=_MAPPING
+        ),
+    ] = False,
+    numbers: Annotated[
+        str,
+        typer.Option(
+            metavar="A,B,C",
+            help="Columns to send as numbers with --keep-names.",
+            show_default=False,
+            rich_help_panel=_MAPPING,
+        ),
+    ] = "",
+    pace: Annotated[Pace, typer.Option(help="As fast as possible, or as it happened.", rich_help_panel=_PACE)] = (
+        Pace.FAST
+    ),
+    speed: Annotated[
+        float | None, typer.Option(help="With --pace original: so many times as fast.", rich_help_panel=_PACE)
+    ] = None,
+    start_row: Annotated[int, typer.Option(min=1, help="First row to send.", rich_help_panel=_PACE)] = 1,
+    limit: Annotated[int | None, typer.Option(min=1, help="Send at most so many rows.", rich_help_panel=_PACE)] = None,
+    skip_bad_rows: Annotated[
+        bool,
+        typer.Option(
+            "--skip-bad-rows",
+            help="Count rows that cannot be used instead of stopping at the first.",
+            rich_help_panel=_PACE,
+        ),
+    ] = False,
+) -> None:
+    """Send recorded behaviour to a topic, in its original order, one event a row, keyed by user.
+
+    Rows become standard events. An event without an id of its own gets one from the file's name and the row's number,
+    so sending a row again gives the same event.
+
+    Examples:
+
+    \b
+    freshrank-tools replay events.ndjson.gz
+    freshrank-tools replay clicks.csv --map user_id=visitorid --map item_id=itemid --map event_type=event \\
+        --time-column timestamp --time-format epoch_milliseconds
+    freshrank-tools replay log.csv.gz --no-header --columns user_id,item_id,kind,at --map event_type=kind \\
+        --type-map pv=view --time-column at --time-format epoch_seconds
+    freshrank-tools replay clicks.csv --map user_id=visitorid --keep-names --numbers price
+    freshrank-tools replay events.ndjson --pace original --speed 60
+    """
+    if bool(columns) != no_header:
+        raise UsageError("--no-header and --columns belong together: a file without header needs names")
+    connection = options.connection(bootstrap_servers, client_config)
+    columns_of = _columns(mapping or [], time_column)
+    plan = ReplayPlan(
+        path=file,
+        layout=layout_of(file, file_format, options.names("--columns", columns), delimiter or None),
+        mapping=MappingPlan(
+            columns=columns_of,
+            time_format=time_format,
+            event_types=options.pairs("--type-map", type_map or []),
+            default_type=default_type,
+            keeps_names=keep_names,
+            numbers=frozenset(options.names("--numbers", numbers)),
+            needs_times=not keep_names
+            or "event_time" in columns_of
+            or timestamps is Timestamps.EVENT
+            or pace is Pace.ORIGINAL,
+        ),
+        start_row=start_row,
+        limit=limit,
+        skips_bad_rows=skip_bad_rows,
+    )
+    schedule = _schedule(pace, speed)
+    with closing(Replay(plan)) as recorded:
+        _send(recorded, connection, topic, timestamps, schedule)
+
+
+def _send(
+    recorded: Replay, connection: Connection, topic: str, timestamps: Timestamps, schedule: OriginalPace | None
+) -> None:
+    check_topic(connection, topic)
+    blocks: Iterable[RecordBlock] = recorded.blocks()
+    if timestamps is Timestamps.EVENT:
+        blocks = _checked(recorded.blocks(), connection, topic)
+    producer = RecordProducer(connection, topic, timestamps)
+    name = recorded.file.path.name
+    with console.progress_bar(name, recorded.file.size_bytes, "bytes") as on_progress:
+        delivery = producer.send(blocks, schedule, lambda _n: on_progress(recorded.file.bytes_read()))
+    if recorded.n_skipped:
+        console.warn(f"bad rows skipped: {recorded.n_skipped:,}, the first: {recorded.first_skipped}")
+    console.report(delivery, topic, is_paced=schedule is not None)
+
+
+def _checked(blocks: Iterator[RecordBlock], connection: Connection, topic: str) -> Iterator[RecordBlock]:
+    """The same blocks, once it is known that the topic will keep what is as old as the first of them."""
+    first = next(blocks, None)
+    if first is None:
+        return iter(())
+    check_retention(connection, topic, int(first.times_ms.min()), time.time_ns() // 1_000_000)
+    return chain([first], blocks)
+
+
+def _columns(mapping: list[str], time_column: str) -> dict[str, str]:
+    columns = options.pairs("--map", mapping)
+    if time_column and columns.setdefault("event_time", time_column) != time_column:
+        raise UsageError(
+            f"--time-column {time_column} and --map event_time={columns['event_time']} contradict each other"
+        )
+    return columns
+
+
+def _schedule(pace: Pace, speed: float | None) -> OriginalPace | None:
+    if pace is Pace.FAST:
+        if speed is not None:
+            raise UsageError("--speed needs --pace original")
+        return None
+    if speed is not None and not 0 < speed < float("inf"):
+        raise UsageError(f"--speed must be above 0, got {speed:g}")
+    return OriginalPace(speed or 1.0)

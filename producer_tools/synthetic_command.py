@@ -1,0 +1,173 @@
+"""`freshrank-tools synthetic`: a made-up behaviour stream, to a topic or to a file."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from producer_tools import console, options
+from producer_tools.connection import Connection
+from producer_tools.errors import UsageError
+from producer_tools.event_times import time_parser
+from producer_tools.ndjson_file import write_ndjson
+from producer_tools.pacing import FixedRate
+from producer_tools.plan import FaultShares, SyntheticPlan, Trend
+from producer_tools.producing import RecordProducer, Timestamps
+from producer_tools.synthetic import SyntheticStream
+from producer_tools.topic_check import check_retention, check_topic
+
+_DEFAULT_EVENTS_PER_S = 1_000.0
+_DEFAULT_TREND_SHARE = 0.05
+_NEW_ITEM = "trending-item"
+_ALLOWED_AHEAD_S = 300.0  # the worker's default for how far an event may be ahead of its record's timestamp
+
+Share = Annotated[float, typer.Option(min=0, max=1, rich_help_panel="Planted faults (shares of the records)")]
+
+
+def synthetic(
+    bootstrap_servers: options.BootstrapServers = options.DEFAULT_SERVERS,
+    topic: options.Topic = options.DEFAULT_TOPIC,
+    client_config: options.ClientConfig = None,
+    timestamps: options.StampWith = Timestamps.NOW,
+    events: Annotated[int, typer.Option(help="Records to make.")] = 100_000,
+    users: Annotated[int, typer.Option(help="Users; some are far more active than others.")] = 10_000,
+    items: Annotated[int, typer.Option(help="Items; demand is Zipf-like, neighbours are visited together.")] = 5_000,
+    seed: Annotated[int, typer.Option(help="The same seed (and start) gives the same stream.")] = 1,
+    rate: Annotated[
+        float, typer.Option(min=0, help="Records offered a second, come what may; 0: as fast as possible.")
+    ] = 0,
+    start: Annotated[
+        str,
+        typer.Option(
+            help="Event time of the first event, RFC 3339. Default: now, or so that the last event is not in the "
+            "future where event time runs faster than sending.",
+            show_default=False,
+        ),
+    ] = "",
+    event_rate: Annotated[
+        float | None,
+        typer.Option(help="Events a second of event time. Default: --rate, or 1000 without one.", show_default=False),
+    ] = None,
+    output: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Write the events as NDJSON to this file (.gz: compressed), not to Kafka."),
+    ] = None,
+    trend_item: Annotated[
+        str,
+        typer.Option(
+            help=f"Item that trends: one of the catalogue or a new one. Default: {_NEW_ITEM}, "
+            "if another --trend option is given.",
+            show_default=False,
+            rich_help_panel="Planted trend",
+        ),
+    ] = "",
+    trend_at: Annotated[
+        int | None,
+        typer.Option(
+            help="Number of events before the trend. Default: half of them.",
+            show_default=False,
+            rich_help_panel="Planted trend",
+        ),
+    ] = None,
+    trend_share: Annotated[
+        float | None,
+        typer.Option(
+            help=f"Share of the events from there on. Default: {_DEFAULT_TREND_SHARE}.",
+            show_default=False,
+            rich_help_panel="Planted trend",
+        ),
+    ] = None,
+    malformed: Share = 0,
+    duplicates: Share = 0,
+    late: Share = 0,
+    future: Share = 0,
+    tombstones: Share = 0,
+) -> None:
+    """Make up a behaviour stream: users walk through a catalogue in sessions; a trend and faults on demand.
+
+    Examples:
+
+    \b
+    freshrank-tools synthetic --events 100000
+    freshrank-tools synthetic --rate 2000 --events 60000 --trend-item hot --trend-at 20000 --trend-share 0.1
+    freshrank-tools synthetic --malformed 0.01 --duplicates 0.02 --late 0.01
+    freshrank-tools synthetic --events 1000000 --start 2026-01-01T00:00:00Z --output events.ndjson.gz
+    """
+    if events < 1:
+        raise UsageError(f"--events must be at least 1, got {events}")
+    now_ms = time.time_ns() // 1_000_000
+    speed = event_rate if event_rate is not None else (rate or _DEFAULT_EVENTS_PER_S)
+    plan = SyntheticPlan(
+        n_events=events,
+        n_users=users,
+        n_items=items,
+        seed=seed,
+        start_ms=_start_ms(start, now_ms, events, speed, rate),
+        events_per_s=speed,
+        trend=_trend(trend_item, trend_at, trend_share, events),
+        faults=FaultShares(malformed, duplicates, late, future, tombstones),
+    )
+    if output is not None:
+        _write(plan, output, is_paced=rate > 0)
+        return
+    if timestamps is Timestamps.NOW:
+        _warn_of_future(plan, now_ms, rate)
+    _produce(plan, options.connection(bootstrap_servers, client_config), topic, timestamps, rate, now_ms)
+
+
+def _produce(
+    plan: SyntheticPlan, connection: Connection, topic: str, timestamps: Timestamps, rate: float, now_ms: int
+) -> None:
+    check_topic(connection, topic)
+    if timestamps is Timestamps.EVENT:
+        check_retention(connection, topic, plan.start_ms, now_ms)
+    producer = RecordProducer(connection, topic, timestamps)
+    schedule = FixedRate(rate) if rate > 0 else None
+    with console.progress_bar(f"to {topic}", plan.n_events, "records") as on_progress:
+        delivery = producer.send(SyntheticStream(plan).blocks(), schedule, on_progress)
+    console.report(delivery, topic, is_paced=schedule is not None)
+
+
+def _write(plan: SyntheticPlan, output: Path, *, is_paced: bool) -> None:
+    if is_paced:
+        raise UsageError("--rate is for producing; leave it out with --output (--event-rate sets the event times)")
+    if plan.faults.tombstones > 0:
+        raise UsageError("a line cannot hold a tombstone: leave --tombstones out, or produce to a topic")
+    with console.progress_bar(f"to {output.name}", plan.n_events, "records") as on_progress:
+        n_written = write_ndjson(output, SyntheticStream(plan).blocks(), on_progress)
+    console.say(f"{n_written:,} events written to {output}")
+
+
+def _start_ms(start: str, now_ms: int, n_events: int, events_per_s: float, rate: float) -> int:
+    if start:
+        try:
+            return time_parser("rfc3339")(start).ms
+        except ValueError as error:
+            raise UsageError(f"--start: {start!r} is no time such as 2026-01-01T00:00:00Z: {error}") from error
+    is_in_step = 0 < events_per_s <= rate
+    if is_in_step or events_per_s <= 0:  # the plan refuses the latter
+        return now_ms
+    return max(0, now_ms - round(n_events * 1_000.0 / events_per_s))
+
+
+def _trend(item: str, at_event: int | None, share: float | None, n_events: int) -> Trend | None:
+    if not item and at_event is None and share is None:
+        return None
+    return Trend(
+        item=item or _NEW_ITEM,
+        at_event=n_events // 2 if at_event is None else at_event,
+        share=_DEFAULT_TREND_SHARE if share is None else share,
+    )
+
+
+def _warn_of_future(plan: SyntheticPlan, now_ms: int, rate: float) -> None:
+    sent_by_ms = now_ms + (plan.n_events * 1_000.0 / rate if rate > 0 else 0)
+    ahead_s = (plan.end_ms - sent_by_ms) / 1_000.0
+    if ahead_s > _ALLOWED_AHEAD_S:
+        console.warn(
+            f"the last events will be {ahead_s:,.0f} s ahead of their records' timestamps; a worker refuses events "
+            "from the future (input.max_future_s). Start earlier, or leave --start and --event-rate out"
+        )
