@@ -1,0 +1,104 @@
+"""Puts the worker together; the only file that names concrete adapters."""
+
+from __future__ import annotations
+
+import logging
+import socket
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+from consumer import term
+from consumer.adapters import Adapters
+from consumer.checkpoints.local_store import LocalStore
+from consumer.checkpoints.writer import WriterThread
+from consumer.clock import SystemClock
+from consumer.errors import Fenced, Retryable
+from consumer.kafka.client_config import check_properties
+from consumer.kafka.dead_letters import coordinates, dead_letter_record
+from consumer.kafka.input import KafkaInput
+from consumer.kafka.log import KafkaLog
+from consumer.kafka.output import KafkaOutput
+from consumer.kafka.topic_admin import TopicAdmin
+from consumer.messages import EventBatch, RecordBatch
+from consumer.read_ahead import ReadAhead
+from consumer.settings import Settings
+from consumer.telemetry.health import Health
+from consumer.telemetry.http import TelemetryServer
+from consumer.telemetry.prometheus import PrometheusTelemetry
+from consumer.warm_up import compile_kernels
+
+logger = logging.getLogger(__name__)
+
+LEASE_WAIT_S = 0.2
+RETRY_WAIT_S = 1.0
+
+
+def run(settings: Settings, should_stop: Callable[[], bool], *, rebuild: bool = False) -> None:
+    """Be a worker of the model: standby until the lease is won, then its writer, until told to stop. Raises Fatal."""
+    check_properties(settings)
+    clock = SystemClock()
+    health = Health(clock)
+    telemetry = PrometheusTelemetry(clock, health, codec="json")
+    server = TelemetryServer(settings.telemetry, telemetry.registry, health)
+    logger.info("serving metrics", extra={"url": server.url})
+    try:
+        compile_kernels(settings)
+        max_letter_bytes = TopicAdmin(settings).check_at_start()
+        source = KafkaInput(settings, clock=clock, on_rebalance=telemetry.rebalanced)
+        output, log = KafkaOutput(settings, clock=clock), KafkaLog(settings, clock=clock)
+
+        def new_reader(decode: Callable[[RecordBatch], EventBatch]) -> ReadAhead:
+            return ReadAhead(source, decode, settings.batch.read_ahead)
+
+        try:
+            adapters = Adapters(
+                clock=clock,
+                source=source,
+                output=output,
+                log=log,
+                store=LocalStore(Path(settings.checkpoints.directory)),
+                telemetry=telemetry,
+                new_writer=WriterThread,
+                new_reader=new_reader,
+                letter=partial(dead_letter_record, topic=settings.dead_letters_topic, max_bytes=max_letter_bytes),
+                letter_coordinates=coordinates,
+            )
+            _serve_terms(settings, adapters, should_stop, rebuild=rebuild)
+        finally:
+            output.close()
+            source.close()
+            log.close()
+    finally:
+        server.stop()
+
+
+def _serve_terms(settings: Settings, adapters: Adapters, should_stop: Callable[[], bool], *, rebuild: bool) -> None:
+    instance = settings.kafka.instance_id or socket.gethostname()
+    logger.info("standing by", extra={"model": settings.model})
+    while _wait_for_lease(adapters, should_stop):
+        try:
+            ended = term.serve(settings, adapters, instance, should_stop, rebuild=rebuild)
+        except (Retryable, Fenced) as error:
+            logger.warning("taking over failed", extra={"why": str(error)})
+            _wait(adapters, RETRY_WAIT_S)
+        else:
+            logger.info("term ended", extra={"why": ended.value})
+            rebuild = False
+        finally:
+            adapters.telemetry.ready(False)
+
+
+def _wait_for_lease(adapters: Adapters, should_stop: Callable[[], bool]) -> bool:
+    """False if told to stop before."""
+    while not should_stop():
+        if adapters.source.has_lease():
+            return True
+        _wait(adapters, LEASE_WAIT_S)
+    return False
+
+
+def _wait(adapters: Adapters, seconds: float) -> None:
+    """Nothing is assigned to be read: polling only keeps the membership, for so long."""
+    adapters.source.poll(seconds)
+    adapters.telemetry.loop_moved(adapters.clock.monotonic_s())

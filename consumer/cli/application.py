@@ -1,0 +1,47 @@
+"""The application: names of the commands, and the options in front of them."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from consumer import __version__
+from consumer.cli import console
+from consumer.cli.check_config import check_config
+from consumer.cli.demo import demo
+from consumer.cli.exit_codes import EXPLAINED
+from consumer.cli.recommend import recommend
+from consumer.cli.related import related
+from consumer.cli.run import run
+from consumer.cli.show_config import show_config
+from consumer.cli.top import top
+from consumer.cli.topics import topics
+
+app = typer.Typer(
+    name="freshrank",
+    help="Learn from behaviour events as they happen, and publish fresh item scores to Kafka.",
+    epilog=EXPLAINED,
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode="rich",
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+for command in (run, demo, check_config, show_config, topics, top, related, recommend):
+    app.command(epilog=EXPLAINED)(command)
+
+
+def _say_version(is_wanted: bool) -> None:
+    if is_wanted:
+        console.say(f"freshrank {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    version: Annotated[
+        bool, typer.Option("--version", help="Show the version and exit.", callback=_say_version, is_eager=True)
+    ] = False,
+) -> None:
+    """Options of the application itself; all they do happens in their callbacks."""

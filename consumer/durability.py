@@ -1,0 +1,253 @@
+"""The one owner of durability, and its one order:
+
+1. Write dead letters and snapshot rows, wait for their delivery, write the manifest, commit the transaction.
+2. Note those rows as published.
+3. Save the state with its positions, the dead letters' position and the writer epoch, by one atomic rename.
+4. Commit the group's offsets.
+
+A crash between any two repeats work, never loses or doubles it: recovery starts from the checkpoint's positions, knows
+what was published behind them, and neither publishes less than that nor writes a dead letter again.
+"""
+
+from __future__ import annotations
+
+import errno
+import logging
+from collections.abc import Mapping
+
+from consumer.adapters import Adapters
+from consumer.checkpoints import contents
+from consumer.checkpoints.checkpointer import Checkpointer, Phase
+from consumer.checkpoints.contents import Notes
+from consumer.checkpoints.loading import AllState
+from consumer.errors import Fatal, Fenced, Retryable
+from consumer.intake import Intake
+from consumer.learning import quality
+from consumer.messages import OutputRecord, Positions, StoredRecord
+from consumer.recovery import Recovered, read_standing, written_dead_letters
+from consumer.settings import Settings
+from consumer.snapshots import formats
+from consumer.snapshots.description import describe
+from consumer.snapshots.publisher import Moment, Publisher
+
+logger = logging.getLogger(__name__)
+
+RESERVED_VERSIONS = 100_000
+"""A checkpoint sets so many version numbers aside, in case the output topics are lost."""
+MANY_LETTERS = 500
+"""With so many dead letters in hand a version goes out at once."""
+TOO_MANY_LETTERS = 5_000
+"""With so many dead letters in hand nothing more may be taken."""
+FIRST_BACKOFF_S = 0.2
+MAX_BACKOFF_S = 5.0
+
+
+class Durability:
+    """Publishes, saves and commits what was learned; `letters` takes the dead letters to be written."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        adapters: Adapters,
+        state: AllState,
+        intake: Intake,
+        publisher: Publisher,
+        checkpointer: Checkpointer,
+        recovered: Recovered,
+    ) -> None:
+        self._settings = settings
+        self._adapters = adapters
+        self._state = state
+        self._intake = intake
+        self._publisher = publisher
+        self._checkpointer = checkpointer
+        self._publish_from: Positions = recovered.publish_from
+        self._letters_from: Positions = dict(publisher.dead_letter_positions)
+        self._published: Positions = {}
+        self._saved: Positions = {}
+        self._saved_version = 0
+        self._publish_at_s = self._heartbeat_at_s = 0.0
+        self._backoff_s = 0.0
+        self._is_fenced = False
+        self.is_superseded = False
+        """Another writer has taken over; this term is over."""
+        self.letters: list[OutputRecord] = []
+
+    @property
+    def is_full(self) -> bool:
+        """Nothing more may be taken before dead letters have been written."""
+        return len(self.letters) >= TOO_MANY_LETTERS
+
+    @property
+    def has_caught_up(self) -> bool:
+        """Whether the input has been learned as far as what is already published; nothing is published before."""
+        return all(self._intake.positions.get(p, 0) >= at for p, at in self._publish_from.items())
+
+    def start(self) -> None:
+        """Save the state as recovered, under this term's epoch. Raises Fatal if that fails."""
+        self._save_now()
+
+    def step(self) -> bool:
+        """What is due of publishing and saving. Returns whether a version went out."""
+        now_s = self._adapters.clock.monotonic_s()
+        if self._is_fenced and now_s >= self._publish_at_s:
+            self._reopen()
+        has_published = not self._is_fenced and self._is_publishing_due(now_s) and self._write(now_s)
+        self._note_saved()
+        self._checkpointer.step(now_s, has_news=self._intake.positions != self._saved)
+        if self._checkpointer.phase is Phase.READY and not self.letters:
+            self._freeze(now_s)
+        return has_published
+
+    def finish(self) -> None:
+        """Write, save and commit everything learned, before a clean stop. Raises what prevents it."""
+        while self.letters or (self.has_caught_up and self._published != self._intake.positions):
+            self._write(self._adapters.clock.monotonic_s())
+        if self._checkpointer.phase is Phase.WRITING:
+            self._await_saved()
+        if (self._saved, self._saved_version) != (self._intake.positions, self._publisher.version):
+            self._save_now()
+
+    def retry_later(self, error: Retryable) -> None:
+        """A transaction failed for a reason that may pass: leave it, and wait a little longer each time."""
+        try:
+            self._publisher.abort()
+        except Fenced as fenced:
+            self.fenced(fenced)
+            return
+        self._back_off()
+        self._adapters.telemetry.publish_failed("retryable")
+        logger.warning("publishing failed", extra={"why": str(error), "again_in_s": self._backoff_s})
+
+    def fenced(self, error: Fenced) -> None:
+        """Another writer has taken over, or the broker was away for so long that it looks like it: see `step`."""
+        self._is_fenced = True
+        self._back_off()
+        self._adapters.telemetry.publish_failed("fenced")
+        logger.warning("producer fenced", extra={"why": str(error)})
+
+    def _back_off(self) -> None:
+        self._backoff_s = min(max(FIRST_BACKOFF_S, 2 * self._backoff_s), MAX_BACKOFF_S)
+        self._publish_at_s = self._adapters.clock.monotonic_s() + self._backoff_s
+
+    def _reopen(self) -> None:
+        """Go on with a new producer if lease and epoch are still ours; else this term is over."""
+        adapters = self._adapters
+        if not adapters.source.has_lease() or not self._is_epoch_ours():
+            self.is_superseded = True
+            return
+        adapters.output.open()
+        if not self._is_epoch_ours():
+            self.is_superseded = True
+            return
+        manifest = read_standing(adapters.log, self._settings).manifest
+        self._publisher.settle(manifest)
+        if manifest is not None and manifest.version > self._publisher.version:
+            raise Fatal(f"version {manifest.version} was published by another process while this one held the lease")
+        self._drop_written_letters()
+        self._is_fenced = False
+
+    def _is_epoch_ours(self) -> bool:
+        return read_standing(self._adapters.log, self._settings).epoch == self._publisher.epoch
+
+    def close(self) -> None:
+        self._checkpointer.close()
+
+    def _is_publishing_due(self, now_s: float) -> bool:
+        if now_s < self._publish_at_s:
+            # Dead letters that fill up, or hold a checkpoint back, go at once, unless the last attempt failed.
+            is_urgent = len(self.letters) >= MANY_LETTERS or (
+                bool(self.letters) and self._checkpointer.phase is Phase.READY
+            )
+            return is_urgent and not self._backoff_s
+        if not self.has_caught_up:
+            return bool(self.letters)
+        return self._published != self._intake.positions or now_s >= self._heartbeat_at_s
+
+    def _write(self, now_s: float) -> bool:
+        """Steps 1 and 2: a version, or dead letters alone while nothing may be published."""
+        adapters = self._adapters
+        positions = dict(self._intake.positions)
+        if self.has_caught_up:
+            moment = Moment(adapters.clock.wall_s(), positions, self._state.admission.watermark_ms, self._description)
+            written = self._publisher.publish(moment, self.letters)
+            self._published = positions
+            version, seconds = written.version or 0, adapters.clock.monotonic_s() - now_s
+            adapters.telemetry.version_published(
+                version, written.rows, seconds, written.waiting, adapters.clock.wall_s()
+            )
+        else:
+            self._publisher.write_dead_letters(self.letters)
+        self.letters = []
+        self._backoff_s = 0.0
+        self._publish_at_s = now_s + self._settings.publish.interval_s
+        self._heartbeat_at_s = now_s + self._settings.publish.heartbeat_s
+        return self.has_caught_up
+
+    def _save_now(self) -> None:
+        """A whole checkpoint of this moment. Raises Fatal if it fails."""
+        now_s = self._adapters.clock.monotonic_s()
+        self._checkpointer.hurry(now_s)
+        self._freeze(now_s)
+        self._await_saved()
+
+    def _freeze(self, now_s: float) -> None:
+        """Step 3 begins: this moment is the checkpoint's. No dead letter is in hand, so none can be lost."""
+        self._intake.forget_passed()
+        if not self._intake.written:
+            self._letters_from = dict(self._publisher.dead_letter_positions)
+        publisher = self._publisher
+        notes = Notes(
+            epoch=publisher.epoch,
+            version=publisher.version,
+            reserved_version=publisher.version + RESERVED_VERSIONS,
+            input_positions=dict(self._intake.positions),
+            output_positions={topic: dict(by) for topic, by in publisher.output_positions.items()},
+            dead_letter_positions=dict(self._letters_from),
+            watermark_ms=self._state.admission.watermark_ms,
+            saved_at=formats.timestamp(self._adapters.clock.wall_s()),
+            binding=contents.binding_of(self._settings),
+        )
+        self._checkpointer.freeze(notes, now_s)
+
+    def _note_saved(self) -> bool:
+        """If step 3 is done: step 4. Returns whether it was."""
+        adapters = self._adapters
+        try:
+            saved = self._checkpointer.saved()
+        except OSError as error:
+            adapters.telemetry.checkpoint_failed("no_space" if error.errno == errno.ENOSPC else "io")
+            logger.error("checkpoint failed", extra={"why": str(error)})
+            return False
+        if saved is None:
+            return False
+        self._saved, self._saved_version = saved.notes.input_positions, saved.notes.version
+        self._publisher.last_reserved = saved.notes.reserved_version
+        adapters.source.commit(saved.notes.input_positions)
+        adapters.telemetry.checkpoint_saved(saved.seconds, self._state.n_bytes, adapters.clock.wall_s())
+        logger.info("checkpoint saved", extra={"checkpoint": saved.name, "seconds": round(saved.seconds, 3)})
+        return True
+
+    def _await_saved(self) -> None:
+        """Wait for the checkpoint being written. Raises Fatal if it fails."""
+        self._checkpointer.wait()
+        if not self._note_saved():
+            raise Fatal(
+                f"no checkpoint could be saved in {self._settings.checkpoints.directory}; see the message before"
+            )
+
+    def _drop_written_letters(self) -> None:
+        """Of the dead letters in hand, forget those that a commit of unknown outcome did write."""
+        start = self._publisher.dead_letter_positions
+        written = set(written_dead_letters(self._adapters, self._settings, start, {}))
+        self.letters = [letter for letter in self.letters if self._coordinates(letter) not in written]
+
+    def _coordinates(self, letter: OutputRecord) -> tuple[int, int] | None:
+        found = self._adapters.letter_coordinates(
+            StoredRecord(letter.topic, 0, 0, letter.key, letter.value, letter.headers)
+        )
+        return None if found is None else (found[1], found[2])
+
+    def _description(self) -> Mapping[str, object]:
+        hit_ratio, mrr = quality.summary(self._state.trainer.quality)
+        return describe(self._state.model, self._state.admission.watermark_ms, hit_ratio, mrr)

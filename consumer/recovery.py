@@ -1,0 +1,170 @@
+"""Taking over as the model's writer: from the lease to the positions at which to read on.
+
+In this order: fence every older writer (`init_transactions`), find out what it last published and under which epoch,
+announce the next epoch, load the newest checkpoint, bring what is noted as published up to what readers hold. A
+checkpoint of the new epoch follows at once, so that an older writer can no longer pass for the newest.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from consumer.adapters import Adapters
+from consumer.checkpoints import contents, loading
+from consumer.checkpoints.loading import AllState, Loaded
+from consumer.errors import Fatal
+from consumer.events.hashing import hash_text
+from consumer.messages import Positions
+from consumer.ports import OutputLog
+from consumer.settings import Settings
+from consumer.snapshots import formats
+from consumer.snapshots.formats import Manifest
+from consumer.snapshots.publisher import Publisher
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What the manifest topic says about the model."""
+
+    manifest: Manifest | None
+    epoch: int  # of the last writer record; 0: none
+
+
+@dataclass(frozen=True, slots=True)
+class Recovered:
+    """Where to go on."""
+
+    positions: dict[int, int]
+    publish_from: Positions
+    """Nothing is published before the input has been learned up to here: an earlier run already showed that much."""
+    written_dead_letters: set[tuple[int, int]]
+    """(partition, offset) of input records whose dead letters lie behind the checkpoint's position."""
+
+
+def read_standing(log: OutputLog, settings: Settings) -> Standing:
+    """Read the manifest topic to its end. Raises Fatal if another model publishes to the same row topics."""
+    manifest: Manifest | None = None
+    epoch = 0
+    key, writer_key = settings.model.encode(), formats.writer_key(settings.model)
+    for record in log.read(settings.publish.manifests_topic, {}):
+        if record.key is None or record.value is None:
+            continue
+        if record.key == key:
+            manifest = formats.decode_manifest(record.key, record.value)
+        elif record.key == writer_key:
+            epoch = formats.decode_writer(record.key, record.value).epoch
+        elif not record.key.endswith(b"/writer"):
+            _refuse_shared_topics(formats.decode_manifest(record.key, record.value), record.key, settings)
+    return Standing(manifest, epoch)
+
+
+def _refuse_shared_topics(other: Manifest, key: bytes, settings: Settings) -> None:
+    shared = {settings.publish.scores_topic, settings.publish.related_topic} & set(other.output_positions)
+    if shared:
+        raise Fatal(
+            f"model {key.decode(errors='replace')!r} already publishes to {', '.join(sorted(shared))}; give model "
+            f"{settings.model!r} row topics of its own (publish.scores_topic, publish.related_topic)"
+        )
+
+
+class TakeOver:
+    """One attempt to become the writer."""
+
+    def __init__(self, settings: Settings, adapters: Adapters, state: AllState, publisher: Publisher) -> None:
+        self._settings = settings
+        self._adapters = adapters
+        self._state = state
+        self._publisher = publisher
+
+    def run(self, *, rebuild: bool) -> tuple[Recovered, Loaded | None]:
+        """Raises Fatal where an operator has to decide, Retryable or Fenced where it may be tried again."""
+        self._adapters.output.open()
+        standing = read_standing(self._adapters.log, self._settings)
+        names = self._adapters.store.names()
+        epoch = max([standing.epoch, *(contents.epoch_of(name) for name in names)]) + 1
+        self._publisher.announce(epoch, self._adapters.clock.wall_s())
+        loaded = None if rebuild else loading.load_newest(self._adapters.store, self._settings, self._state)
+        if loaded is None and not rebuild and (standing.manifest is not None or names):
+            raise Fatal(
+                f"no usable checkpoint of model {self._settings.model!r} in {self._settings.checkpoints.directory}, "
+                "though it has been published before. Bring the checkpoints back, or learn again from the beginning "
+                "with --rebuild"
+            )
+        self._resume_publishing(standing.manifest, loaded)
+        positions = self._input_positions(loaded)
+        publish_from = self._published_input(standing.manifest)
+        written = set(self._written_dead_letters(positions))
+        return Recovered(positions, publish_from, written), loaded
+
+    def _resume_publishing(self, manifest: Manifest | None, loaded: Loaded | None) -> None:
+        """Version number, output positions and published rows as readers hold them now."""
+        publisher = self._publisher
+        publisher.version = manifest.version if manifest else 0
+        if loaded is not None:
+            publisher.dead_letter_positions = dict(loaded.notes.dead_letter_positions)
+            if manifest is None or manifest.version < loaded.notes.version:
+                # The output topics were made anew: numbers go on behind all that may ever have been given.
+                publisher.version = loaded.notes.reserved_version
+                manifest = None
+        start: dict[str, dict[int, int]] = {}
+        if loaded is not None and manifest is not None:
+            start = loaded.notes.output_positions
+        else:
+            publisher.rows.clear()
+        self._apply_rows(start)
+        publisher.output_positions = formats.positions_of(manifest.output_positions) if manifest else {}
+        if manifest is not None and start and formats.checksum_text(publisher.rows.checksum) != manifest.checksum:
+            logger.warning(
+                "published rows read in full",
+                extra={"why": "those behind the checkpoint's positions do not give the manifest's checksum"},
+            )
+            publisher.rows.clear()
+            self._apply_rows({})
+
+    def _apply_rows(self, start: dict[str, dict[int, int]]) -> None:
+        publish = self._settings.publish
+        for topic in (publish.scores_topic, publish.related_topic):
+            for record in self._adapters.log.read(topic, start.get(topic, {})):
+                if record.key is not None:
+                    self._apply_row(topic, record.key, record.value)
+
+    def _apply_row(self, topic: str, key: bytes, value: bytes | None) -> None:
+        new_hash = 0 if value is None else formats.row_hash(topic, key, value)
+        row = self._state.model.find_item(hash_text(key))
+        self._publisher.rows.note(key, row, new_hash, is_score=topic == self._settings.publish.scores_topic)
+
+    def _input_positions(self, loaded: Loaded | None) -> dict[int, int]:
+        """The checkpoint's positions; partitions it doesn't know start at their beginning."""
+        positions = dict(loaded.notes.input_positions) if loaded else {}
+        for partition, (first, end) in self._adapters.source.bounds().items():
+            position = positions.setdefault(partition, first)
+            if not first <= position <= end:
+                raise Fatal(
+                    f"{self._settings.input.topic} partition {partition}: the state has learned up to offset "
+                    f"{position}, but the topic now holds {first} to {end}. Records were deleted before they were "
+                    "read, or the topic was made anew. Learn again from what there is with --rebuild, or bring the "
+                    "topic back"
+                )
+        return positions
+
+    def _published_input(self, manifest: Manifest | None) -> Positions:
+        if manifest is None:
+            return {}
+        return formats.positions_of(manifest.input_positions).get(self._settings.input.topic, {})
+
+    def _written_dead_letters(self, positions: Positions) -> Iterable[tuple[int, int]]:
+        return written_dead_letters(self._adapters, self._settings, self._publisher.dead_letter_positions, positions)
+
+
+def written_dead_letters(
+    adapters: Adapters, settings: Settings, start: Positions, positions: Positions
+) -> Iterable[tuple[int, int]]:
+    """(partition, offset) of input records at or behind `positions` whose dead letters are written, from `start` on."""
+    for record in adapters.log.read(settings.dead_letters_topic, start):
+        found = adapters.letter_coordinates(record)
+        if found is not None and found[0] == settings.input.topic and found[2] >= positions.get(found[1], 0):
+            yield found[1], found[2]

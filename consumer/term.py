@@ -1,0 +1,77 @@
+"""One term as the model's writer: take over, then learn and publish until told to stop or the lease is lost.
+
+All state is made afresh for each term: a standby holds none.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+
+from consumer.adapters import Adapters
+from consumer.checkpoints.checkpointer import Checkpointer, CheckpointPolicy
+from consumer.checkpoints.contents import digest_of
+from consumer.checkpoints.loading import AllState
+from consumer.durability import Durability
+from consumer.events.admission import Admission
+from consumer.events.codec import JsonCodec
+from consumer.events.dead_letter_budget import DeadLetterBudget
+from consumer.intake import Intake
+from consumer.learning.trainer import Trainer
+from consumer.messages import Int32Array
+from consumer.models.state import ModelState
+from consumer.recovery import TakeOver
+from consumer.settings import Settings
+from consumer.snapshots.published import PublishedRows
+from consumer.snapshots.publisher import Publisher
+from consumer.worker import Ended, Worker
+
+logger = logging.getLogger(__name__)
+
+
+def new_state(settings: Settings) -> AllState:
+    """Empty state, its parts joined."""
+    model = ModelState(settings)
+    published = PublishedRows()
+
+    def before_recycling(rows: Int32Array) -> None:
+        published.depart(model, rows)
+
+    return AllState(
+        Admission(settings.input),
+        model,
+        Trainer(settings, model, before_recycling),
+        DeadLetterBudget(settings.input.dead_letters),
+        published,
+    )
+
+
+def serve(
+    settings: Settings, adapters: Adapters, instance: str, should_stop: Callable[[], bool], *, rebuild: bool = False
+) -> Ended:
+    """Be the writer. Holds the lease when called. Raises Fatal; Retryable or Fenced if taking over did not succeed."""
+    state = new_state(settings)
+    codec = JsonCodec(settings.input)
+    publisher = Publisher(settings, digest_of(settings), state.model, state.published, adapters.output, instance)
+    recovered, loaded = TakeOver(settings, adapters, state, publisher).run(rebuild=rebuild)
+    intake = Intake(state.admission, state.budget, codec.explain, adapters.letter, recovered)
+    policy = CheckpointPolicy(settings.checkpoints.interval_s, settings.checkpoints.keep)
+    base = loaded.name if loaded else None
+    checkpointer = Checkpointer(adapters.store, policy, adapters.new_writer(), state.tables, state.small, base)
+    durability = Durability(settings, adapters, state, intake, publisher, checkpointer, recovered)
+    try:
+        durability.start()
+        adapters.source.start_reading(recovered.positions)
+        logger.info(
+            "taken over",
+            extra={"model": settings.model, "epoch": publisher.epoch, "version": publisher.version, "checkpoint": base},
+        )
+        reader = adapters.new_reader(codec.decode)
+        try:
+            worker = Worker(settings, adapters, reader, state, intake, durability)
+            adapters.telemetry.ready(True)
+            return worker.run(should_stop)
+        finally:
+            reader.close()
+    finally:
+        durability.close()

@@ -1,0 +1,149 @@
+"""The loop: one thread owns all state, each stage is a plain call, reading order is running order."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from enum import Enum
+
+import numpy as np
+
+from consumer.adapters import Adapters
+from consumer.checkpoints.loading import AllState
+from consumer.durability import Durability
+from consumer.errors import Fatal, Fenced, Retryable
+from consumer.intake import Intake, Taken
+from consumer.learning import quality
+from consumer.messages import Decoded, Float64Array, Int64Array, Outcome
+from consumer.read_ahead import Reader
+from consumer.settings import Settings
+
+logger = logging.getLogger(__name__)
+
+REPORT_INTERVAL_S = 1.0
+METADATA_INTERVAL_S = 30.0
+
+
+class Ended(Enum):
+    STOPPED = "stopped"
+    LEASE_LOST = "lease lost"
+
+
+class Worker:
+    """The loop of one term: from the positions that recovery gave to a clean stop or the loss of the lease."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        adapters: Adapters,
+        reader: Reader,
+        state: AllState,
+        intake: Intake,
+        durability: Durability,
+    ) -> None:
+        self._settings = settings
+        self._clock = adapters.clock
+        self._source = adapters.source
+        self._telemetry = adapters.telemetry
+        self._reader = reader
+        self._state = state
+        self._intake = intake
+        self._durability = durability
+        self._live_from = {p: end for p, (_, end) in adapters.source.bounds().items()}
+        self._is_live = False
+        self._unpublished: list[tuple[Int64Array, bool]] = []
+        self._refusal: Fatal | None = None
+        self._newest_ms = 0
+        self._report_at_s = 0.0
+        self._metadata_at_s = self._clock.monotonic_s() + METADATA_INTERVAL_S
+
+    def run(self, should_stop: Callable[[], bool]) -> Ended:
+        """Learn and publish until told to stop. What was taken is safe before it returns or raises Fatal."""
+        while not should_stop() and self._refusal is None:
+            if not self.step():
+                return Ended.LEASE_LOST
+        self._durability.finish()
+        if self._refusal is not None:
+            raise self._refusal
+        return Ended.STOPPED
+
+    def step(self) -> bool:
+        """One turn of the loop; False once the lease is lost."""
+        try:
+            self._learn_next()
+            self._publish_and_save()
+            self._report()
+        except Retryable as error:
+            self._durability.retry_later(error)
+        except Fenced as error:
+            self._durability.fenced(error)
+        return self._source.has_lease() and not self._durability.is_superseded
+
+    def _learn_next(self) -> None:
+        if self._durability.is_full:
+            return
+        decoded = self._reader.next(self._settings.batch.max_wait_s)
+        if decoded is None:
+            self._is_live = True
+            return
+        started_s = self._clock.monotonic_s()
+        taken = self._intake.take(decoded)
+        self._state.trainer.learn(taken.admitted)
+        self._durability.letters += taken.dead_letters
+        self._refusal = taken.refusal
+        self._tell_learned(decoded, taken, self._clock.monotonic_s() - started_s)
+
+    def _publish_and_save(self) -> None:
+        if not self._durability.step():
+            return
+        at_s = self._clock.wall_s()
+        for timestamps_ms, is_live in self._unpublished:
+            self._telemetry.events_published(_ages_s(timestamps_ms, at_s), is_live=is_live)
+        self._unpublished = []
+
+    def _tell_learned(self, decoded: Decoded, taken: Taken, seconds: float) -> None:
+        outcome = taken.admitted.outcome
+        timestamps_ms = decoded.records.timestamps_ms[: len(outcome)][outcome == Outcome.ADMITTED]
+        timestamps_ms = timestamps_ms[timestamps_ms >= 0]
+        if len(timestamps_ms):
+            self._newest_ms = max(self._newest_ms, int(timestamps_ms.max()))
+        self._is_live = self._is_live or all(
+            self._intake.positions.get(p, 0) >= end for p, end in self._live_from.items()
+        )
+        self._telemetry.batch_learned(len(outcome), seconds)
+        self._telemetry.outcomes(taken.outcomes())
+        self._telemetry.dead_letters(taken.dead_letter_counts())
+        self._telemetry.events_updated(_ages_s(timestamps_ms, self._clock.wall_s()), is_live=self._is_live)
+        self._unpublished.append((timestamps_ms, self._is_live))
+
+    def _report(self) -> None:
+        now_s = self._clock.monotonic_s()
+        self._telemetry.loop_moved(now_s)
+        if now_s >= self._report_at_s:
+            self._report_at_s = now_s + REPORT_INTERVAL_S
+            self._tell_lag()
+            self._telemetry.quality(*quality.summary(self._state.trainer.quality))
+            self._telemetry.state(self._state.row_counts(), self._state.n_bytes)
+        if now_s >= self._metadata_at_s:
+            self._metadata_at_s = now_s + METADATA_INTERVAL_S
+            self._read_new_partitions()
+
+    def _tell_lag(self) -> None:
+        topic, positions = self._settings.input.topic, self._intake.positions
+        behind = {(topic, p): max(0, end - positions.get(p, 0)) for p, (_, end) in self._source.lag().items()}
+        seconds = max(0.0, self._clock.wall_s() - self._newest_ms / 1000) if any(behind.values()) else 0.0
+        self._telemetry.lag(behind, seconds if self._newest_ms else 0.0)
+
+    def _read_new_partitions(self) -> None:
+        """Partitions added to the input topic start at their beginning."""
+        new = set(self._source.partitions()) - set(self._intake.positions)
+        if new:
+            starts = {p: first for p, (first, _) in self._source.bounds().items() if p in new}
+            self._source.start_reading(starts)
+            self._intake.positions.update(starts)
+            logger.info("new partitions", extra={"partitions": sorted(new)})
+
+
+def _ages_s(timestamps_ms: Int64Array, at_s: float) -> Float64Array:
+    ages: Float64Array = at_s - timestamps_ms / np.float64(1000)
+    return ages
