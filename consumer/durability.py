@@ -64,6 +64,7 @@ class Durability:
         self._publish_from: Positions = recovered.publish_from
         self._letters_from: Positions = dict(publisher.dead_letter_positions)
         self._published: Positions = {}
+        self._n_rows_waiting = 0
         self._saved: Positions = {}
         self._saved_version = 0
         self._publish_at_s = self._heartbeat_at_s = 0.0
@@ -140,11 +141,11 @@ class Durability:
         if not self._is_epoch_ours():
             self.is_superseded = True
             return
+        self._drop_written_letters()  # before settling, which moves the position from which they are read
         manifest = read_standing(adapters.log, self._settings).manifest
         self._publisher.settle(manifest)
         if manifest is not None and manifest.version > self._publisher.version:
             raise Fatal(f"version {manifest.version} was published by another process while this one held the lease")
-        self._drop_written_letters()
         self._is_fenced = False
 
     def _is_epoch_ours(self) -> bool:
@@ -162,7 +163,11 @@ class Durability:
             return is_urgent and not self._backoff_s
         if not self.has_caught_up:
             return bool(self.letters)
-        return self._published != self._intake.positions or now_s >= self._heartbeat_at_s
+        return self._has_unpublished or now_s >= self._heartbeat_at_s
+
+    @property
+    def _has_unpublished(self) -> bool:
+        return self._published != self._intake.positions or self._n_rows_waiting > 0
 
     def _write(self, now_s: float) -> bool:
         """Steps 1 and 2: a version, or dead letters alone while nothing may be published."""
@@ -171,7 +176,7 @@ class Durability:
         if self.has_caught_up:
             moment = Moment(adapters.clock.wall_s(), positions, self._state.admission.watermark_ms, self._description)
             written = self._publisher.publish(moment, self.letters)
-            self._published = positions
+            self._published, self._n_rows_waiting = positions, sum(written.waiting.values())
             version, seconds = written.version or 0, adapters.clock.monotonic_s() - now_s
             adapters.telemetry.version_published(
                 version, written.rows, seconds, written.waiting, adapters.clock.wall_s()

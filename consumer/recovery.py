@@ -94,19 +94,19 @@ class TakeOver:
                 "though it has been published before. Bring the checkpoints back, or learn again from the beginning "
                 "with --rebuild"
             )
-        self._resume_publishing(standing.manifest, loaded)
+        self._resume_publishing(standing, loaded)
         positions = self._input_positions(loaded)
         publish_from = self._published_input(standing.manifest)
         written = set(self._written_dead_letters(positions))
         return Recovered(positions, publish_from, written), loaded
 
-    def _resume_publishing(self, manifest: Manifest | None, loaded: Loaded | None) -> None:
+    def _resume_publishing(self, standing: Standing, loaded: Loaded | None) -> None:
         """Version number, output positions and published rows as readers hold them now."""
-        publisher = self._publisher
+        publisher, manifest = self._publisher, standing.manifest
         publisher.version = manifest.version if manifest else 0
         if loaded is not None:
             publisher.dead_letter_positions = dict(loaded.notes.dead_letter_positions)
-            if manifest is None or manifest.version < loaded.notes.version:
+            if standing.epoch < loaded.notes.epoch or publisher.version < loaded.notes.version:
                 # The output topics were made anew: numbers go on behind all that may ever have been given.
                 publisher.version = loaded.notes.reserved_version
                 manifest = None

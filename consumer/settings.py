@@ -150,7 +150,7 @@ class Kafka(Section):
     bootstrap_servers: str = Field("127.0.0.1:9092", min_length=1)
     instance_id: Name | None = None
     """Static member id of this deployment slot (a StatefulSet's pod name); default: the host's name."""
-    session_timeout_s: float = Field(8.0, ge=6, le=60)
+    session_timeout_s: float = Field(6.0, ge=6, le=60)
     """A worker silent for longer loses its lease to a standby."""
     transaction_timeout_s: float = Field(60.0, ge=5, le=900)
     sasl: Sasl | None = None

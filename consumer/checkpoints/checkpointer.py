@@ -1,8 +1,9 @@
 """Saves all state with the positions it corresponds to, holding the loop only for copies of what changed.
 
-A checkpoint starts from the files of the one before. Rows changed since are copied in pieces, over many loop steps, while
-learning goes on; at last, at one moment, what has changed in the meantime is copied with everything small, and the moment
-is the checkpoint's. Memory never holds a second copy of the state, only the pieces on their way to the writer.
+A checkpoint starts from the files of the one before. Rows changed since are copied in pieces, over many loop steps,
+while learning goes on; at last, at one moment, what has changed in the meantime is copied with everything small, and
+the moment is the checkpoint's. Memory never holds a second copy of the state, only the pieces on their way to the
+writer.
 """
 
 from __future__ import annotations

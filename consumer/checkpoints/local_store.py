@@ -3,16 +3,20 @@
     DIRECTORY/checkpoint-0000000002-000000000000417/   one complete checkpoint: epoch 2, version 417
         contents.json                                  dtype, shape and CRC-32 of each array; the notes
         items.keys  users.items  …                     little-endian, C order
-    DIRECTORY/unfinished                               the one being written
+    DIRECTORY/unfinished-…                             the one being written, by one process
 
-Every checkpoint stands alone: damage to one file damages one checkpoint.
+Every checkpoint stands alone: damage to one file damages one checkpoint. Processes may share the directory: what a
+paused writer goes on to write when it wakes touches no file of its successor.
 """
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import shutil
+import time
+import uuid
 import zlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -25,9 +29,11 @@ from consumer.messages import Int64Array
 from consumer.tables import Array
 
 CONTENTS = "contents.json"
-UNFINISHED = "unfinished"
+UNFINISHED = "unfinished-"
 PREFIX = "checkpoint-"
 COPY_BYTES = 1 << 22
+ABANDONED_S = 86_400.0
+"""An unfinished checkpoint untouched for so long belongs to nobody."""
 DTYPES = frozenset(["u1", "i4", "u4", "i8", "u8", "f4", "f8"])
 
 
@@ -36,7 +42,7 @@ class LocalStore:
 
     def __init__(self, directory: Path) -> None:
         self._directory = directory
-        self._unfinished = directory / UNFINISHED
+        self._unfinished = directory / f"{UNFINISHED}{uuid.uuid4().hex}"
         self._written: dict[str, tuple[np.dtype[Any], tuple[int, ...]]] = {}
         try:
             directory.mkdir(parents=True, exist_ok=True)
@@ -47,15 +53,30 @@ class LocalStore:
         return sorted(path.name for path in self._directory.glob(f"{PREFIX}*") if path.is_dir())
 
     def begin(self, base: str | None) -> None:
-        if self._unfinished.exists():
-            shutil.rmtree(self._unfinished)
+        self._remove_abandoned()
         self._unfinished.mkdir()
         self._written = {}
         if base is None:
             return
-        for name, entry in self._contents(base)["arrays"].items():
-            shutil.copyfile(self._directory / base / name, self._unfinished / name)
-            self._written[name] = (np.dtype(entry["dtype"]), tuple(entry["shape"]))
+        try:
+            for name, entry in self._contents(base)["arrays"].items():
+                self._copy(self._directory / base / name, self._unfinished / name, entry["crc32"])
+                self._written[name] = (np.dtype(entry["dtype"]), tuple(entry["shape"]))
+        except CorruptCheckpoint as error:
+            raise OSError(errno.EIO, f"cannot start from {base}: {error}") from error
+
+    def _copy(self, source: Path, target: Path, crc32: int) -> None:
+        """Checked: damage must not be copied and given a new checksum."""
+        shutil.copyfile(source, target)
+        if _crc32(target) != crc32:
+            raise CorruptCheckpoint(f"{source.name}: the checksum does not match")
+        _allocate(target, target.stat().st_size)
+
+    def _remove_abandoned(self) -> None:
+        """Our own unfinished checkpoint, and what processes that have died left behind."""
+        for path in self._directory.glob(f"{UNFINISHED}*"):
+            if path == self._unfinished or time.time() - path.stat().st_mtime > ABANDONED_S:
+                shutil.rmtree(path)
 
     def write_rows(self, array: str, rows: Int64Array, values: Array) -> None:
         row_shape = values.shape[1:]
@@ -67,7 +88,7 @@ class LocalStore:
             dtype, shape = values.dtype, (0, *row_shape)
         if n_needed > shape[0]:
             shape = (n_needed, *row_shape)
-            os.truncate(path, int(np.prod(shape, dtype=np.int64)) * dtype.itemsize)
+            _allocate(path, int(np.prod(shape, dtype=np.int64)) * dtype.itemsize)
         self._written[array] = (dtype, shape)
         if len(rows):
             file = np.memmap(path, dtype, "r+", shape=shape)
@@ -134,6 +155,15 @@ class LocalStore:
         if contents.get("format") != 1:
             raise CorruptCheckpoint(f"{name}: format {contents.get('format')!r} is not known to this version")
         return contents
+
+
+def _allocate(path: Path, n_bytes: int) -> None:
+    """Give the file this size on the medium. A hole written to through a memory map where the disk is full would end
+    the process; asked for beforehand, the space is refused with an OSError."""
+    if n_bytes == 0:
+        return
+    with path.open("r+b") as file:
+        os.posix_fallocate(file.fileno(), 0, n_bytes)
 
 
 def _crc32(path: Path) -> int:

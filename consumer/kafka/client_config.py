@@ -1,7 +1,7 @@
 """librdkafka's properties, from the settings: tuned defaults, what the user adds, and on top what the worker owns.
 
-The consumer's defaults fetch in large pieces and often: three times the rate of librdkafka's own. What the worker's
-guarantees rest on (positions, isolation, transactions, membership) can't be overridden; such keys are refused.
+The consumer's defaults fetch in large pieces and without a pause: four times the rate of librdkafka's own. What the
+worker's guarantees rest on (positions, isolation, transactions, membership) can't be overridden; such keys are refused.
 """
 
 from __future__ import annotations
@@ -32,6 +32,10 @@ _CONSUMER_DEFAULTS: Final[Properties] = {
     "max.partition.fetch.bytes": 8 * MIB,
     "fetch.max.bytes": 64 * MIB,
     "queued.max.messages.kbytes": 128 * 1024,
+    # librdkafka stops fetching a partition for a whole second once this many of its records wait (default 100,000);
+    # the bytes above are the bound that is meant.
+    "queued.min.messages": 1_000_000,
+    "fetch.queue.backoff.ms": 20,
     "max.poll.interval.ms": DEFAULT_MAX_POLL_INTERVAL_MS,
     "log.connection.close": False,
 }
@@ -163,9 +167,10 @@ def new_producer(settings: Settings, properties: Properties, **callbacks: Callab
     return _made(Producer, {**properties, **callbacks, "logger": client_log}, "producer", settings.kafka.producer)
 
 
-def new_admin(settings: Settings) -> AdminClient:
+def new_admin(settings: Settings, **callbacks: Callable[..., None]) -> AdminClient:
     """Raises BadSettings where librdkafka refuses a property."""
-    return _made(AdminClient, {**admin_properties(settings), "logger": client_log}, "consumer", settings.kafka.consumer)
+    properties = {**admin_properties(settings), **callbacks, "logger": client_log}
+    return _made(AdminClient, properties, "consumer", settings.kafka.consumer)
 
 
 def check_properties(settings: Settings) -> None:

@@ -51,6 +51,7 @@ class KafkaInput:
         properties = input_properties(settings)
         self._topic = settings.input.topic
         self._batch = settings.batch
+        self._group = f"group {settings.group_id}"
         self._instance_id = instance_id(settings)
         self._clock = clock or SystemClock()
         self._on_rebalance = on_rebalance
@@ -221,7 +222,8 @@ class KafkaInput:
                 f"{self._instance_id!r}; give each deployment slot its own kafka.instance_id."
             )
         elif is_refusal(error) or code in _DAMAGED:
-            self._failure = translated(error, f"reading {topic} [{partition}] at {offset}")
+            where = f"reading {topic} [{partition}] at {offset}" if topic else f"as a member of {self._group}"
+            self._failure = translated(error, where)
         elif code == KafkaError.UNKNOWN_TOPIC_OR_PART and topic == self._topic:
             self._failure = translated(error, f"reading {topic} [{partition}]")
         else:

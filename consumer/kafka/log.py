@@ -43,7 +43,7 @@ class KafkaLog:
 
     def partitions(self, topic: str) -> Sequence[int]:
         with self._borrowed() as consumer:
-            return partitions_of(consumer, topic, ANSWER_TIMEOUT_S)
+            return self._partitions(consumer, topic)
 
     def read(self, topic: str, start: Positions) -> Iterator[StoredRecord]:
         """As the port says. The end is the last stable offset, so records of a transaction still open aren't waited
@@ -51,7 +51,7 @@ class KafkaLog:
         offset. Raises Retryable when nothing came for `NO_PROGRESS_S`.
         """
         with self._borrowed() as consumer:
-            partitions = partitions_of(consumer, topic, ANSWER_TIMEOUT_S)
+            partitions = self._partitions(consumer, topic)
             bounds = bounds_of(consumer, topic, partitions, ANSWER_TIMEOUT_S)
         ranges = {}
         for partition, (first, end) in bounds.items():
@@ -68,6 +68,13 @@ class KafkaLog:
     def close(self) -> None:
         while self._idle:
             self._idle.pop().close()
+
+    def _partitions(self, consumer: Consumer, topic: str) -> Sequence[int]:
+        try:
+            return partitions_of(consumer, topic, ANSWER_TIMEOUT_S)
+        except Retryable as error:
+            consumer.poll(0)  # a refused sign-in comes as an event only
+            raise self._refusal or error from error
 
     def _records(self, topic: str, ranges: Mapping[int, tuple[int, int]]) -> Iterator[StoredRecord]:
         if not ranges:

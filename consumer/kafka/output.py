@@ -23,7 +23,7 @@ log = logging.getLogger(__name__)
 
 OPEN_TIMEOUT_S: Final = 30.0
 ABORT_TIMEOUT_S: Final = 15.0
-CALL_S: Final = 5.0
+CALL_S: Final = 2.0
 """Longest single wait inside a deadline; refusals that only come as events are noticed between two."""
 SERVE_EVERY: Final = 2_000
 """Delivery reports are taken in after so many records, so that they don't pile up."""
@@ -98,7 +98,10 @@ class KafkaOutput:
         self._is_in_transaction = False
 
     def abort(self) -> None:
-        """Safe after any failure, and where no transaction is open. Raises Fenced where it can't be done in time."""
+        """Safe after any failure, and where no transaction is open; never raises, so that it hides no reason.
+
+        Where it can't be done the next `begin` raises Fenced: opening anew aborts what is left.
+        """
         producer = self._producer
         if producer is None or not self._is_in_transaction:
             return
@@ -108,19 +111,16 @@ class KafkaOutput:
         self._failure = None
         try:
             self._until_done(producer.abort_transaction, ABORT_TIMEOUT_S, f"aborting as {self._name}")
-        except Retryable as error:
+            self._failure = None  # purged records report their failure while the abort waits
+        except FreshrankError as error:
+            log.warning("%s", error)
             self._failure = Fenced(str(error))
-            raise self._failure from error
-        self._failure = None  # purged records report their failure while the abort waits
 
     def close(self) -> None:
         """An open transaction is aborted where that is quickly done, else by the brokers after its timeout."""
         if self._producer is None:
             return
-        try:
-            self.abort()
-        except FreshrankError as error:
-            log.info("closing the output: %s", error)
+        self.abort()
         self._discard()
 
     @property
@@ -175,6 +175,7 @@ class KafkaOutput:
 
     def _until_done(self, call: Callable[[float], None], timeout_s: float, doing: str) -> None:
         """Repeat a transactional call while it may still succeed. Raises what the loop has to know otherwise."""
+        producer = self._opened()
         deadline_s = self._clock.monotonic_s() + timeout_s
         while True:
             left_s = deadline_s - self._clock.monotonic_s()
@@ -185,6 +186,7 @@ class KafkaOutput:
                 reason = cause(error)
                 if not reason.retriable() or left_s <= 0:
                     raise self._failed(reason, doing) from error
+                self._served(producer.poll, 0)  # a refused sign-in comes as an event only
                 self._raise_refusal()
 
     def _failed(self, error: KafkaError, doing: str) -> FreshrankError:
@@ -197,8 +199,21 @@ class KafkaOutput:
         return failure
 
     def _raise_failure(self) -> None:
+        """The records of a transaction that failed as a whole are purged, which tells nothing: ask for its reason."""
+        if isinstance(self._failure, Retryable):
+            self._failure = self._reason_of_transaction() or self._failure
         if self._failure is not None:
             raise self._failure
+
+    def _reason_of_transaction(self) -> FreshrankError | None:
+        """librdkafka tells why a transaction must be aborted with any call that it refuses in it, such as `begin`."""
+        try:
+            self._opened().begin_transaction()
+        except KafkaException as error:
+            reason = cause(error)
+            if reason.code() != KafkaError._STATE:
+                return translated(reason, f"writing as {self._name}")
+        return None
 
     def _raise_refusal(self) -> None:
         if isinstance(self._failure, Fatal):

@@ -10,9 +10,10 @@ from confluent_kafka import KafkaError, KafkaException
 from confluent_kafka.admin import ClusterMetadata, ConfigResource  # type: ignore[attr-defined]  # re-exported without saying so
 from confluent_kafka.cimpl import NewTopic
 
-from consumer.errors import Fatal
+from consumer.clock import SystemClock
+from consumer.errors import Fatal, FreshrankError
 from consumer.kafka.client_config import new_admin
-from consumer.kafka.client_errors import cause, translated
+from consumer.kafka.client_errors import cause, is_refusal, translated
 from consumer.kafka.metadata import partitions_of
 from consumer.kafka.topics import (
     DEAD_LETTER_ROOM,
@@ -29,6 +30,8 @@ from consumer.settings import Settings
 log = logging.getLogger(__name__)
 
 ANSWER_TIMEOUT_S: Final = 15.0
+TRY_S: Final = 2.0
+VISIBLE_EVERY_S: Final = 0.1
 DEFAULT_PARTITIONS: Final = 4
 
 
@@ -42,7 +45,9 @@ class TopicAdmin:
         self._settings = settings
         self._row_partitions = row_partitions
         self._replication_factor = replication_factor
-        self._client = new_admin(settings)
+        self._clock = SystemClock()
+        self._refusal: FreshrankError | None = None
+        self._client = new_admin(settings, error_cb=self._client_failed)
 
     def differences(self, *, input_partitions: int | None = None) -> list[Finding]:
         """What `create` would create, and what an operator has to change."""
@@ -67,7 +72,9 @@ class TopicAdmin:
         )
         for name, future in futures.items():
             _result(future, f"creating topic {name}", unless=KafkaError.TOPIC_ALREADY_EXISTS)
-        return [topic.name for topic in missing]
+        names = [topic.name for topic in missing]
+        self._await_visible(names)
+        return names
 
     def check_at_start(self) -> int:
         """Refuse to run on topics that break what is promised: missing ones, row topics that aren't compacted, too
@@ -92,6 +99,12 @@ class TopicAdmin:
             )
         limit = found[self._settings.dead_letters_topic].config.get("max.message.bytes")
         return int(limit) if limit else DEFAULT_INPUT_LIMIT + DEAD_LETTER_ROOM
+
+    def _await_visible(self, names: Sequence[str]) -> None:
+        """A topic that was created is in no broker's metadata until that broker has heard of it."""
+        give_up_s = self._clock.monotonic_s() + ANSWER_TIMEOUT_S
+        while len(self._existing(names)) < len(names) and self._clock.monotonic_s() < give_up_s:
+            self._client.poll(VISIBLE_EVERY_S)
 
     def _desired(self, input_partitions: int | None) -> tuple[DesiredTopic, ...]:
         output = desired_topics(
@@ -136,16 +149,30 @@ class TopicAdmin:
             return {}
         configs: dict[str, Mapping[str, str]] = {}
         for resource, future in self._client.describe_configs(resources, request_timeout=ANSWER_TIMEOUT_S).items():
-            entries = _result(future, f"asking for the configuration of topic {resource.name}")
+            doing = f"asking for the configuration of topic {resource.name}"
+            entries = _result(future, doing, unless=KafkaError.TOPIC_AUTHORIZATION_FAILED)
+            if entries is None:
+                log.warning("cannot check the configuration of topic %s without DescribeConfigs on it", resource.name)
+                continue
             configs[resource.name] = {e.name: e.value for e in entries.values() if e.value is not None}
         return configs
 
     def _metadata(self) -> ClusterMetadata:
-        try:
-            return self._client.list_topics(timeout=ANSWER_TIMEOUT_S)
-        except KafkaException as error:
-            servers = self._settings.kafka.bootstrap_servers
-            raise translated(cause(error), f"asking {servers} for its topics") from error
+        give_up_s = self._clock.monotonic_s() + ANSWER_TIMEOUT_S
+        while True:
+            try:
+                return self._client.list_topics(timeout=TRY_S)
+            except KafkaException as error:
+                self._client.poll(0)  # a refused sign-in comes as an event only
+                if self._refusal is not None:
+                    raise self._refusal from error
+                if self._clock.monotonic_s() >= give_up_s:
+                    doing = f"asking {self._settings.kafka.bootstrap_servers} for its topics"
+                    raise translated(cause(error), doing) from error
+
+    def _client_failed(self, error: KafkaError) -> None:
+        if is_refusal(error):
+            self._refusal = translated(error, "connecting to Kafka")
 
 
 def _result(future: Any, doing: str, *, unless: int = KafkaError.NO_ERROR) -> Any:

@@ -106,7 +106,9 @@ def differences(desired: Sequence[DesiredTopic], found: Mapping[str, FoundTopic]
     for topic in desired:
         there = found.get(topic.name)
         if there is None:
-            findings.append(Finding(topic.name, "does not exist", is_harmful=True))
+            findings.append(
+                Finding(topic.name, "does not exist, or this principal may not describe it", is_harmful=True)
+            )
         else:
             findings += _differences_of(topic, there)
     return findings

@@ -1,7 +1,7 @@
 """A `consumer.ports.CheckpointStore` in memory.
 
-`FakeDisk` is what outlives a crash; `FakeStore` is one process' access to it. An unfinished checkpoint stays on the disk
-as well, and the next `begin` drops it, as on a real one.
+`FakeDisk` is what outlives a crash; `FakeStore` is one process' access to it. An unfinished checkpoint stays on the
+disk as well, and the next `begin` drops it, as on a real one.
 """
 
 from __future__ import annotations
