@@ -1,7 +1,7 @@
 """How many dead letters are too many: so many in a row, or too large a share of a window of records.
 
-The counts belong to the checkpoint: a worker that restarts in front of a run of bad records stops again at once, instead
-of letting a few more through at each start.
+The counts belong to the checkpoint: a worker that restarts in front of a run of bad records stops again at once,
+instead of letting a few more through at each start.
 """
 
 from __future__ import annotations

@@ -191,7 +191,7 @@ def decimal_number(text: UInt8Array, at: int, end: int) -> float:
             n_behind_point += 1 if is_behind_point else 0
         else:
             return NO_NUMBER
-    if digits > _LARGEST_EXACT or (digits == 0 and first != at):  # nor a negative zero
+    if digits > _LARGEST_EXACT:
         return NO_NUMBER
     number = np.float64(digits) / _POWERS[n_behind_point]
     return -number if first != at else number  # type: ignore[no-any-return]  # as above

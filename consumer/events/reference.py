@@ -45,7 +45,7 @@ class ReferenceDecoder:
         self._default_event_type = settings.default_event_type
         self._max_id_bytes = settings.max_id_bytes
         self._times = EventTimes(settings, self._names[Field.EVENT_TIME])
-        # Not a Struct: its members can't have every name that JSON can, and a Struct of `Raw` takes as long.
+        # Not a Struct: its members cannot have every name that JSON names can.
         self._object = msgspec.json.Decoder(_Members)
 
     def decode(self, value: bytes, timestamp_ms: int) -> DecodedEvent:
