@@ -194,7 +194,7 @@ class Popularity(Section):
 
 
 class ItemToItem(Section):
-    neighbours: int = Field(64, ge=8, le=1_000)
+    neighbours: int = Field(64, ge=8, le=1_000, multiple_of=8)
     """Entries kept of each item's row; the smallest makes room when it is full."""
     time_constant_s: Seconds = 56 * 86_400.0
 
@@ -205,7 +205,7 @@ class Models(Section):
 
 
 class Evaluation(Section):
-    sample_one_in: int = Field(100, ge=1)
+    sample_one_in: int = Field(200, ge=1)
     """One event in so many, chosen by hash, is ranked just before it is learned."""
 
 

@@ -143,15 +143,18 @@ def _remove_user(state: State, user: int) -> None:
 
 
 @hot_kernel
-def _evict_outlived(state: State, limits: Limits, watermark_ms: int) -> None:
+def _evict(state: State, limits: Limits, watermark_ms: int) -> None:
+    """Forget what has outlived its time, and what is too many since the limits were lowered."""
     while state.items.counts[N_LIVE] > 0:
         oldest = state.items.counts[OLDEST]
-        if state.items.seen_ms[oldest] >= watermark_ms - limits.item_ttl_ms:
+        is_fresh = state.items.seen_ms[oldest] >= watermark_ms - limits.item_ttl_ms
+        if is_fresh and state.items.counts[N_LIVE] <= limits.max_items:
             break
         _retire_item(state, oldest)
     while state.users.counts[N_LIVE] > 0:
         oldest = state.users.counts[OLDEST]
-        if state.users.seen_ms[oldest] >= watermark_ms - limits.user_ttl_ms:
+        is_fresh = state.users.seen_ms[oldest] >= watermark_ms - limits.user_ttl_ms
+        if is_fresh and state.users.counts[N_LIVE] <= limits.max_users:
             break
         _remove_user(state, oldest)
 
@@ -268,7 +271,7 @@ def _learn(state: State, limits: Limits, columns: Columns, start: int) -> tuple[
     for i in range(start, len(columns.outcome)):
         if columns.outcome[i] != _ADMITTED and columns.outcome[i] != _LATE_POPULARITY_ONLY:
             continue
-        _evict_outlived(state, limits, columns.watermark_ms[i])
+        _evict(state, limits, columns.watermark_ms[i])
         needs = _needs(state, limits, columns.item_length[i])
         if needs != DONE:
             return i, needs
@@ -354,6 +357,7 @@ class Trainer:
 
     def _columns(self, batch: AdmittedBatch) -> Columns:
         events = batch.events
+        kinds = np.clip(events.event_type, 0, len(self._weights) - 1)  # of what isn't admitted it may be anything
         return Columns(
             outcome=batch.outcome,
             watermark_ms=batch.watermark_ms,
@@ -366,6 +370,6 @@ class Trainer:
             user_key=events.user_key,
             session_key=events.session_key,
             time_ms=events.event_time_ms,
-            weight=self._weights[events.event_type],
-            enters_history=self._enters_history[events.event_type],
+            weight=self._weights[kinds],
+            enters_history=self._enters_history[kinds],
         )

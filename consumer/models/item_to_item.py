@@ -18,7 +18,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from consumer.kernels import hot_kernel
+from consumer.kernels import hot_kernel, inlined_kernel
 from consumer.messages import Float64Array, Int32Array, UInt8Array
 
 Float32Array = NDArray[np.float32]
@@ -31,6 +31,8 @@ N_HOPS = 30
 HOP_WEIGHT = 1.5
 COUNT_PRIOR = 3.0
 N_RANKED = 100  # length of the list that scoring gives
+BLOCK = 8  # entries compared at a time
+LINE = 16  # entries in a cache line
 MAX_EXPONENT = 40.0  # e^40 ≈ 2e17: weights stay far below float32's end
 
 # Entries of `totals`.
@@ -43,11 +45,13 @@ class ItemToItemArrays(NamedTuple):
     """M entries a row. Weights and counts are in units of one event at the landmark."""
 
     neighbour: Int32Array  # (capacity, M) item row
-    weight: Float32Array  # (capacity, M)
+    weight: Float32Array  # (capacity, M) 0 behind `size`
+    weight_bits: Int32Array  # (capacity, M) the same memory
     size: Int32Array  # (capacity,) entries in use
     counts: Float64Array  # (capacity,) decayed events of the item
     evidence: Float64Array  # (capacity,) all weight ever added to the row
     changed: Float64Array  # (capacity,) |change| of weights and count since the row was last published
+    fetched: Float64Array  # (1,) a sum of no meaning, see `_fetch`
     totals: Float64Array  # (3,) Σ count over live items, L, τ
 
 
@@ -63,13 +67,18 @@ class Scratch(NamedTuple):
 
 
 def allocate(capacity: int, neighbours: int, time_constant_s: float) -> ItemToItemArrays:
+    if neighbours % BLOCK:
+        raise ValueError(f"a row has {neighbours} entries, which is no multiple of {BLOCK}")
+    weight = np.zeros((capacity, neighbours), np.float32)
     return ItemToItemArrays(
         neighbour=np.full((capacity, neighbours), -1, np.int32),
-        weight=np.zeros((capacity, neighbours), np.float32),
+        weight=weight,
+        weight_bits=weight.view(np.int32),
         size=np.zeros(capacity, np.int32),
         counts=np.zeros(capacity),
         evidence=np.zeros(capacity),
         changed=np.zeros(capacity),
+        fetched=np.zeros(1),
         totals=np.array([0.0, np.nan, time_constant_s * 1000.0]),
     )
 
@@ -85,30 +94,52 @@ def allocate_scratch(capacity: int) -> Scratch:
     )
 
 
-@hot_kernel
-def _add(i2i: ItemToItemArrays, dirty: UInt8Array, row: int, neighbour: int, amount: float) -> None:
+@inlined_kernel
+def _entry_of(neighbours: Int32Array, size: int, neighbour: int) -> int:
+    """Where the neighbour stands in a row, or -1. Compares BLOCK entries at a time; those behind `size` are -1."""
+    wanted = np.int32(neighbour)
+    for start in range(0, size, BLOCK):
+        found = np.int32(0)
+        for k in range(BLOCK):
+            found += np.int32(k + 1) * np.int32(neighbours[start + k] == wanted)
+        if found > 0:
+            return start + found - 1
+    return -1
+
+
+@inlined_kernel
+def _smallest(weight_bits: Int32Array) -> int:
+    """Where a full row's smallest weight stands, the first of equals. Bits of positive floats order as they do."""
+    least = weight_bits[0]
+    for e in range(len(weight_bits)):
+        least = min(least, weight_bits[e])
+    for e in range(len(weight_bits)):
+        if weight_bits[e] == least:
+            return e
+    return 0
+
+
+@inlined_kernel
+def add_weight(i2i: ItemToItemArrays, dirty: UInt8Array, row: int, neighbour: int, amount: float) -> None:
+    """Add to w[row→neighbour]; in a full row a new neighbour takes the place and the weight of the smallest one."""
     size = i2i.size[row]
     i2i.evidence[row] += amount
     i2i.changed[row] += amount
     dirty[row] = 1
-    smallest = 0
-    for e in range(size):
-        if i2i.neighbour[row, e] == neighbour:
-            i2i.weight[row, e] += np.float32(amount)
-            return
-        if i2i.weight[row, e] < i2i.weight[row, smallest]:
-            smallest = e
-    if size < i2i.neighbour.shape[1]:
-        i2i.neighbour[row, size] = neighbour
-        i2i.weight[row, size] = np.float32(amount)
-        i2i.size[row] = size + 1
-    else:
-        i2i.neighbour[row, smallest] = neighbour
-        i2i.weight[row, smallest] += np.float32(amount)
+    entry = _entry_of(i2i.neighbour[row], size, neighbour)
+    if entry < 0:
+        if size < i2i.neighbour.shape[1]:
+            entry = size
+            i2i.size[row] = size + 1
+        else:
+            entry = _smallest(i2i.weight_bits[row])
+        i2i.neighbour[row, entry] = neighbour
+    i2i.weight[row, entry] += np.float32(amount)
 
 
 @hot_kernel
-def _move_landmark(i2i: ItemToItemArrays, n_used: int, to_ms: float) -> None:
+def move_landmark(i2i: ItemToItemArrays, n_used: int, to_ms: float) -> None:
+    """Count in units of an event at `to_ms` from here on."""
     factor = np.exp((i2i.totals[LANDMARK_MS] - to_ms) / i2i.totals[TIME_CONSTANT_MS])
     i2i.totals[LANDMARK_MS] = to_ms
     i2i.totals[COUNT_TOTAL] *= factor
@@ -126,6 +157,19 @@ def gain(i2i: ItemToItemArrays, time_ms: float) -> float:
     return float(np.exp((time_ms - i2i.totals[LANDMARK_MS]) / i2i.totals[TIME_CONSTANT_MS]))
 
 
+@inlined_kernel
+def _fetch(i2i: ItemToItemArrays, rows: Int32Array, n: int) -> None:
+    """Read something of each cache line that the next steps need, so that the waits for memory overlap."""
+    total = 0.0
+    for i in range(n):
+        row = rows[i]
+        if row >= 0:
+            total += i2i.evidence[row] + i2i.changed[row] + i2i.size[row]
+            for e in range(0, i2i.neighbour.shape[1], LINE):
+                total += i2i.neighbour[row, e] + i2i.weight[row, e]
+    i2i.fetched[0] = total
+
+
 @hot_kernel
 def learn_event(
     i2i: ItemToItemArrays,
@@ -141,19 +185,20 @@ def learn_event(
     if np.isnan(i2i.totals[LANDMARK_MS]):
         i2i.totals[LANDMARK_MS] = time_ms
     if (time_ms - i2i.totals[LANDMARK_MS]) / i2i.totals[TIME_CONSTANT_MS] > MAX_EXPONENT:
-        _move_landmark(i2i, n_used, np.float64(time_ms))
+        move_landmark(i2i, n_used, np.float64(time_ms))
         dirty[:n_used] = 1
     g = gain(i2i, np.float64(time_ms))
     i2i.counts[item] += g
     i2i.totals[COUNT_TOTAL] += g
     i2i.changed[item] += g
     dirty[item] = 1
+    _fetch(i2i, predecessors, min(n_predecessors, WINDOW))
     for back in range(min(n_predecessors, WINDOW)):
         other = predecessors[back]
         if other >= 0 and other != item and is_live[other]:
             amount = g * np.exp(-STEP_DECAY * back)
-            _add(i2i, dirty, other, item, amount)
-            _add(i2i, dirty, item, other, REVERSE * amount)
+            add_weight(i2i, dirty, other, item, amount)
+            add_weight(i2i, dirty, item, other, REVERSE * amount)
 
 
 @hot_kernel

@@ -64,7 +64,8 @@ def allocate(capacity: int, half_lives_s: tuple[float, ...]) -> PopularityArrays
 
 
 @hot_kernel
-def _net(popularity: PopularityArrays, item: int, h: int) -> float:
+def net(popularity: PopularityArrays, item: int, h: int) -> float:
+    """c⁺ − c⁻, not below 0."""
     return max(0.0, float(popularity.positive[item, h] - popularity.negative[item, h]))
 
 
@@ -73,7 +74,7 @@ def share(popularity: PopularityArrays, n_live: int, h: int, item: int) -> float
     """p_h(item); where nothing counts, every live item alike."""
     if popularity.n_positive[h] == 0:
         return 1.0 / max(n_live, 1)
-    return _net(popularity, item, h) / float(popularity.total[h])
+    return net(popularity, item, h) / float(popularity.total[h])
 
 
 @hot_kernel
@@ -110,9 +111,9 @@ def _sum_afresh(popularity: PopularityArrays, h: int) -> None:
     total = 0.0
     n_positive = 0
     for item in range(n_rows):  # rows that aren't live are zero
-        net = _net(popularity, item, h)
-        total += net
-        if net > 0.0:
+        value = net(popularity, item, h)
+        total += value
+        if value > 0.0:
             n_positive += 1
     popularity.total[h] = total
     popularity.total_error[h] = ROUNDING * n_rows * total
@@ -120,7 +121,7 @@ def _sum_afresh(popularity: PopularityArrays, h: int) -> None:
 
 
 @hot_kernel
-def _replace_in_total(popularity: PopularityArrays, h: int, before: float, after: float) -> None:
+def replace_in_total(popularity: PopularityArrays, h: int, before: float, after: float) -> None:
     """Account for an item's net weight, which has already changed.
 
     Where the weight that leaves outgrew what stays by so many half-lives that rounding has swallowed the rest, the
@@ -135,7 +136,7 @@ def _replace_in_total(popularity: PopularityArrays, h: int, before: float, after
 
 
 @hot_kernel
-def _move_landmark(popularity: PopularityArrays, n_used: int, h: int, to_ms: float) -> None:
+def move_landmark(popularity: PopularityArrays, n_used: int, h: int, to_ms: float) -> None:
     """Count in units of an event at `to_ms` from here on; the total is summed afresh."""
     factor = np.exp((popularity.landmark_ms[h] - to_ms) / popularity.time_constant_ms[h])
     popularity.landmark_ms[h] = to_ms
@@ -161,16 +162,16 @@ def learn_event(
             popularity.landmark_ms[h] = time_ms
         exponent = (time_ms - popularity.landmark_ms[h]) / popularity.time_constant_ms[h]
         if exponent > MAX_EXPONENT:
-            _move_landmark(popularity, n_used, h, np.float64(time_ms))
+            move_landmark(popularity, n_used, h, np.float64(time_ms))
             dirty[:n_used] = 1
             exponent = 0.0
         g = np.exp(exponent)
-        before = _net(popularity, item, h)
+        before = net(popularity, item, h)
         if weight >= 0.0:
             popularity.positive[item, h] += weight * g
         else:
             popularity.negative[item, h] -= weight * g
-        _replace_in_total(popularity, h, before, _net(popularity, item, h))
+        replace_in_total(popularity, h, before, net(popularity, item, h))
     popularity.top_age[0] += 1
     dirty[item] = 1
 
@@ -179,10 +180,10 @@ def learn_event(
 def forget_item(popularity: PopularityArrays, item: int) -> None:
     """Take an item out of the totals and clear its counts (when it is evicted)."""
     for h in range(len(popularity.mixture)):
-        before = _net(popularity, item, h)
+        before = net(popularity, item, h)
         popularity.positive[item, h] = 0.0
         popularity.negative[item, h] = 0.0
-        _replace_in_total(popularity, h, before, 0.0)
+        replace_in_total(popularity, h, before, 0.0)
     for i in range(N_TOP):
         if popularity.top[i] == item:
             popularity.top[i] = -1

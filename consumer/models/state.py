@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from consumer.messages import Float64Array, Int32Array, UInt8Array
+from consumer.messages import Float64Array, Int32Array, Int64Array, UInt8Array
 from consumer.models import fusion, histories, item_to_item, popularity, recency_index, repeat
 from consumer.models.recency_index import N_LIVE, N_RETIRED, N_USED, IndexArrays
 from consumer.settings import Settings
@@ -69,11 +69,18 @@ class ModelState:
             self.items, self.text, self.popularity, self.item_to_item, self.scratch,
             self.users, self.histories, self.repeat, self.fusion,
         )  # fmt: skip
-        return sum(array.nbytes for group in groups for array in group)
+        owned = (array for group in groups for array in group if array.base is None)  # the others are views of these
+        return sum(array.nbytes for array in owned)
 
     def item_id(self, row: int) -> bytes:
         """The id of an item row, UTF-8; of a retired row too, until it is reused."""
         return self.text.text[row, : self.text.length[row]].tobytes()
+
+    def item_ids(self, rows: Int64Array) -> list[bytes]:
+        """The ids of item rows."""
+        width = self.text.text.shape[1]
+        text, lengths = self.text.text[rows].tobytes(), self.text.length[rows].tolist()
+        return [text[i * width : i * width + length] for i, length in enumerate(lengths)]
 
     def find_item(self, key: tuple[int, int]) -> int:
         """Row of the live item with this id hash, or -1."""

@@ -103,7 +103,7 @@ def test_lists_are_scored_as_the_formula_says(sessions: list[list[int]], history
 
 def test_the_list_is_cut_at_its_length_and_hops_at_theirs() -> None:
     rng = np.random.default_rng(3)
-    learned = Learned(capacity=300, neighbours=60)
+    learned = Learned(capacity=300, neighbours=64)
     sessions = [rng.integers(0, 300, size=rng.integers(2, 9)).tolist() for _ in range(900)]
     at_s = learn_sessions(learned, sessions, step_s=7.0)
     assert len(learned.ranked([1, 2, 3, 4, 5], at_s)) == N_RANKED

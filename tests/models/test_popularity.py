@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from random import Random
+
 import numpy as np
 import pytest
 from hypothesis import assume, given
@@ -65,7 +67,7 @@ def test_scores_equal_a_recount_of_all_events(stream: list[Counted]) -> None:
         learned.learn(event)
         recount.learn(event)
         assume(not recount.is_delicate())
-    assert learned.arrays.mixture.tolist() == pytest.approx(recount.mixture, rel=1e-9)
+    assert learned.arrays.mixture.tolist() == pytest.approx(recount.mixture, rel=1e-6)
     assert learned.scores() == pytest.approx(recount.scores(), rel=1e-6, abs=1e-12)
 
 
@@ -83,7 +85,7 @@ def test_scores_are_never_negative_and_sum_to_one(stream: list[Counted], forgott
 
 
 @given(events(), st.randoms(use_true_random=False))
-def test_the_order_of_arrival_does_not_matter(stream: list[Counted], random: np.random.RandomState) -> None:
+def test_the_order_of_arrival_does_not_matter(stream: list[Counted], random: Random) -> None:
     shuffled = list(stream)
     random.shuffle(shuffled)
     in_order, out_of_order, recount = Learned(), Learned(), Recount(HALF_LIVES_S)

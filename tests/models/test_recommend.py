@@ -32,7 +32,7 @@ class Shop:
                 item_to_item.learn_event(self.i2i, N_ITEMS, self.is_live, dirty, item, before, place, START_MS)
 
     def lists(self, history: Sequence[int], popular: Sequence[int] = (), most: int = 10) -> Lists:
-        lists = recommend.allocate_lists(20, most)
+        lists = recommend.allocate_lists(30, most)
         recommend.recommend(
             self.i2i, self.scratch, self.is_live, self.repeat, self.fusion, np.array([*history, -1], np.int32),
             len(history), float(START_MS), np.array([*popular, -1], np.int32), lists,

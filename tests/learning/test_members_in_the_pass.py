@@ -1,0 +1,73 @@
+"""The fused pass and the members one by one learn the same, bit for bit: they run the same kernels."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pytest
+
+from consumer.models import histories
+from consumer.models.base import Interactions
+from consumer.models.item_to_item import WINDOW
+from consumer.models.recency_index import NONE
+from consumer.models.registry import MEMBERS
+from tests.learning.states import World
+from tests.streams import Event, admitted, busy_stream, event_batch, small_settings
+
+SETTINGS = small_settings(catalogue={"max_items": 500}, users={"max_users": 500})
+N_ROWS = 500
+N_PLACES = SETTINGS.users.history
+
+
+def interactions_of(world: World, rows: Sequence[Event]) -> Interactions:
+    """What the pass gives to each member's kernel, while the world learns the rows one by one."""
+    kinds = [SETTINGS.input.event_types[row.type] for row in rows]
+    items, before, long_before, n_history = [], [], [], []
+    for row in rows:
+        history, session = histories_of(world, row)
+        world.learn(admitted([row]))
+        items.append(world.row(row.item))
+        long_before.append(history + [NONE] * (N_PLACES - len(history)))
+        before.append(session + [NONE] * (WINDOW - len(session)))
+        n_history.append(len(history))
+    return Interactions(
+        item=np.array(items, np.int32),
+        weight=np.array([kind.weight for kind in kinds], np.float64),
+        time_ms=event_batch(rows).event_time_ms,
+        enters_history=np.array([kind.history for kind in kinds], np.uint8),
+        predecessors=np.array(before, np.int32),
+        history=np.array(long_before, np.int32),
+        n_history=np.array(n_history, np.int32),
+    )
+
+
+def histories_of(world: World, row: Event) -> tuple[list[int], list[int]]:
+    """Rows of the user's items and of those of this event's session, both latest first."""
+    batch = event_batch([row])
+    keys = world.model.users.keys
+    found = np.flatnonzero((keys == batch.user_key[0]).all(axis=1) & (world.model.users.is_live == 1))
+    if len(found) == 0:
+        return [], []
+    rings, user = world.model.histories, int(found[0])
+    items, session_items = np.zeros(N_PLACES, np.int32), np.zeros(WINDOW, np.int32)
+    n = histories.latest_first(rings, user, world.model.items.is_live, items)
+    gap_ms = int(SETTINGS.users.session_gap_s * 1000)
+    session = histories.session_of(rings, user, batch.session_key[0], int(batch.event_time_ms[0]), gap_ms)
+    n_before = histories.predecessors(rings, user, session, session_items)
+    return items[:n].tolist(), session_items[:n_before].tolist()
+
+
+@pytest.mark.parametrize("name", sorted(MEMBERS))
+def test_a_member_learns_what_the_pass_learned(name: str) -> None:
+    world = World(SETTINGS)
+    lesson = interactions_of(world, busy_stream(seed=6, n=1_500, n_items=200, n_users=60))
+    member = MEMBERS[name](SETTINGS.models, N_ROWS)
+    member.learn(lesson)
+    in_the_pass = getattr(world.model, name)
+    state = member.state()
+    of_events = {"top", "top_age", "top_scores", "work"}  # working lists of the pass
+    for field in set(in_the_pass._fields) - of_events:
+        expected, found = getattr(in_the_pass, field), state[f"learned.{field}"]
+        n = min(len(expected), len(found))
+        assert found[:n].tobytes() == expected[:n].tobytes(), field

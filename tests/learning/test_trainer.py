@@ -1,0 +1,171 @@
+"""What the learning pass makes of single events, and the ranks it takes just before."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+
+from consumer.events.hashing import hash_text, hash_topic
+from consumer.learning import quality
+from consumer.learning.quality import CUTOFF, MEMBERS, WINDOW
+from consumer.learning.trainer import is_sampled
+from consumer.messages import Outcome
+from consumer.models.recency_index import NONE
+from consumer.models.recommend import LISTED, MERGED, REPEATED
+from tests.learning.states import World, differences
+from tests.models.reference import Counted, Recount
+from tests.streams import START_MS, TOPIC, Event, admitted, busy_stream, small_settings, streams
+
+SETTINGS = small_settings()
+A_SESSION = [Event("shoe"), Event("hat", at_s=1.0), Event("scarf", at_s=2.0)]
+
+
+def test_every_event_type_counts_with_its_weight() -> None:
+    rows = [
+        Event("shoe"),
+        Event("hat", type="cart"),
+        Event("scarf", type="purchase"),
+        Event("hat", type="remove_from_cart"),
+    ]
+    world = World(SETTINGS).learn(admitted(rows))
+    assert [world.score(item) for item in ("shoe", "hat", "scarf")] == pytest.approx([1 / 13, 2 / 13, 10 / 13])
+
+
+def test_what_does_not_enter_the_history_is_counted_only() -> None:
+    world = World(SETTINGS).learn(admitted([Event("shoe"), Event("hat", type="remove_from_cart")]))
+    assert world.history("ann") == ["shoe"]
+    assert world.neighbours("shoe") == {}
+    assert world.score("hat") == 0.0
+
+
+def test_a_late_event_counts_for_popularity_and_touches_nothing_else() -> None:
+    world, without = World(SETTINGS).learn(admitted(A_SESSION)), World(SETTINGS).learn(admitted(A_SESSION))
+    world.learn(admitted([Event("hat")], Outcome.LATE_POPULARITY_ONLY))
+    changed = set(differences(world, without))
+    assert world.score("hat") == pytest.approx(0.5, rel=1e-3)
+    assert all(name.startswith(("popularity.", "items.", "items_index.")) for name in changed)
+    assert not changed & {"popularity.mixture", "items.weight", "items.counts", "items.neighbour"}
+
+
+def test_sessions_by_name_and_by_gap_decide_what_is_linked() -> None:
+    gap_s = SETTINGS.users.session_gap_s
+    rows = [
+        Event("shoe"),
+        Event("hat", at_s=gap_s),
+        Event("scarf", at_s=2 * gap_s + 1),
+        Event("sock", session="x", at_s=1),
+    ]
+    world = World(SETTINGS).learn(admitted(rows))
+    assert world.neighbours("hat").keys() == {"shoe"}
+    assert world.neighbours("scarf") == world.neighbours("sock") == {}
+
+
+def test_an_item_is_published_under_the_bytes_of_its_id() -> None:
+    ids = ["ü", "a" * 200, "x y"]
+    world = World(SETTINGS).learn(admitted([Event(item) for item in ids]))
+    assert set(world.live_items()) == set(ids)
+
+
+@given(streams(n_items=4))
+def test_scores_are_those_of_a_recount(rows: list[Event]) -> None:
+    settings = small_settings()
+    recount = Recount(settings.models.popularity.half_lives_s)
+    world = World(settings)
+    for row in rows:
+        weight = settings.input.event_types[row.type].weight
+        world.learn(admitted([row]))
+        recount.learn(Counted(int(row.item[-1]), weight, START_MS + round(row.at_s * 1000)))
+        if recount.is_delicate():
+            return
+    scores = {int(item[-1]): world.score(item) for item in world.live_items()}
+    assert scores == pytest.approx(recount.scores(), rel=1e-6, abs=1e-12)
+
+
+def test_each_sample_is_ranked_as_it_would_have_been_just_before_its_event() -> None:
+    world = World(SETTINGS)
+    expected = []
+    for row in busy_stream(seed=3, n=600, n_items=40, n_users=8):
+        kind = SETTINGS.input.event_types[row.type]
+        time_ms = START_MS + round(row.at_s * 1000)
+        history = world.history(row.user) if kind.history and is_known(world, row.user) else []
+        if history and history[0] != row.item:
+            lists, item = world.recommended(history, time_ms), world.row(row.item)
+            listed = (
+                lists.merged[: lists.lengths[MERGED]], lists.listed[: lists.lengths[LISTED]],
+                lists.repeated[: lists.lengths[REPEATED]], world.model.popularity.top,
+            )  # fmt: skip
+            expected.append([place(rows.tolist(), item) for rows in listed])
+        world.learn(admitted([row]))
+    n = int(world.trainer.quality.n_samples[0])
+    assert n > 100
+    assert world.trainer.quality.ranks[:n].tolist() == expected
+
+
+def is_known(world: World, user: str) -> bool:
+    keys = world.model.users.keys[world.model.users.is_live == 1]
+    return list(hash_text(user.encode())) in keys.tolist()
+
+
+def place(rows: list[int], item: int) -> int:
+    if item == NONE or item not in rows:
+        return 0
+    found = rows.index(item) + 1
+    return found if found <= CUTOFF else 0
+
+
+def test_consecutive_events_on_one_item_are_no_samples() -> None:
+    world = World(SETTINGS).learn(admitted([Event("shoe"), Event("shoe"), Event("shoe", type="cart")]))
+    assert world.trainer.quality.n_samples[0] == 0
+    assert world.model.repeat.n_events[0] == 2
+
+
+def test_a_sample_is_one_in_so_many_by_the_hash_of_its_coordinates() -> None:
+    topic = np.uint64(hash_topic(TOPIC))
+    sampled = [[is_sampled(topic, partition, offset, 100) for offset in range(20_000)] for partition in range(2)]
+    assert [sum(of_partition) for of_partition in sampled] == pytest.approx([200, 200], rel=0.3)
+    assert sampled[0] != sampled[1]
+    assert [is_sampled(np.uint64(7), 0, offset, 100) for offset in range(20_000)] != sampled[0]
+
+
+def test_every_event_is_sampled_where_the_settings_say_one_in_one() -> None:
+    assert all(is_sampled(np.uint64(5), 3, offset, 1) for offset in range(100))
+
+
+def test_the_samples_do_not_depend_on_what_happened_before_them() -> None:
+    settings = small_settings(evaluation={"sample_one_in": 3})
+    topic = np.uint64(hash_topic(TOPIC))
+    rows = [Event(f"item-{i % 7}", offset=i * 11) for i in range(60)]
+    world = World(settings).learn(admitted(rows))
+    assert world.trainer.quality.n_samples[0] == sum(is_sampled(topic, 0, i * 11, 3) for i in range(1, 60))
+
+
+def test_an_unknown_item_has_no_row_and_asking_adds_none() -> None:
+    world = World(SETTINGS).learn(admitted(A_SESSION))
+    n_rows = world.model.n_item_rows
+    assert [world.row(f"unknown-{i}") for i in range(1_000)] == [NONE] * 1_000
+    world.recommended(["unknown", "shoe"], START_MS)
+    assert (world.model.n_item_rows, world.model.n_items) == (n_rows, 3)
+
+
+def test_scoring_changes_no_bit_of_the_state() -> None:
+    rows = busy_stream(seed=4, n=500, n_items=60, n_users=10)
+    scored, other = World(SETTINGS).learn(admitted(rows)), World(SETTINGS).learn(admitted(rows))
+    scored.model.scores()
+    for history in (["item-1", "item-2"], [], [None], ["item-1"] * 5):
+        scored.recommended(history, START_MS)
+    scored.model.item_id(0)
+    assert differences(scored, other) == []
+
+
+def test_quality_is_a_mean_over_the_latest_samples() -> None:
+    window = quality.allocate()
+    assert quality.summary(window) == ({}, {})
+    quality.record(window, 1, 2, 0, CUTOFF + 1)
+    quality.record(window, 4, 0, 0, CUTOFF)
+    hit_ratio, mrr = quality.summary(window)
+    assert hit_ratio == dict(zip(MEMBERS, (1.0, 0.5, 0.0, 0.5), strict=True))
+    assert mrr == pytest.approx(dict(zip(MEMBERS, (0.625, 0.25, 0.0, 0.5 / CUTOFF), strict=True)))
+    for _ in range(WINDOW):
+        quality.record(window, 2, 0, 0, 0)
+    assert quality.summary(window)[1]["ensemble"] == 0.5

@@ -1,0 +1,60 @@
+"""Interactions as a member sees them, from readable rows."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import fields
+
+import numpy as np
+from hypothesis import strategies as st
+
+from consumer.messages import Int32Array
+from consumer.models.base import Interactions
+from consumer.models.item_to_item import WINDOW
+from tests.streams import START_MS, Event, small_settings, streams
+
+HISTORY = 10
+KINDS = small_settings().input.event_types
+
+
+def interactions(rows: Sequence[Event]) -> Interactions:
+    """`item-7` is row 7. A session is what the row names, else all of its user's; a history has at most HISTORY."""
+    histories: dict[str, list[int]] = {}
+    sessions: dict[tuple[str, str | None], list[int]] = {}
+    before, long_before, n_history = [], [], []
+    for row in rows:
+        history = histories.setdefault(row.user, [])
+        session = sessions.setdefault((row.user, row.session), [])
+        before.append(padded(session, WINDOW))
+        long_before.append(padded(history, HISTORY))
+        n_history.append(min(len(history), HISTORY))
+        if KINDS[row.type].history:
+            item = int(row.item.removeprefix("item-"))
+            history.insert(0, item)
+            session.insert(0, item)
+    return Interactions(
+        item=np.array([int(row.item.removeprefix("item-")) for row in rows], np.int32),
+        weight=np.array([KINDS[row.type].weight for row in rows], np.float64),
+        time_ms=np.array([START_MS + round(row.at_s * 1000) for row in rows], np.int64),
+        enters_history=np.array([KINDS[row.type].history for row in rows], np.uint8),
+        predecessors=np.array(before, np.int32).reshape(-1, WINDOW),
+        history=np.array(long_before, np.int32).reshape(-1, HISTORY),
+        n_history=np.array(n_history, np.int32),
+    )
+
+
+def padded(rows: Sequence[int], length: int) -> list[int]:
+    return [*rows[:length], *[-1] * (length - len(rows))]
+
+
+def part(columns: Interactions, start: int, end: int) -> Interactions:
+    """Entries start … end - 1."""
+    return Interactions(**{f.name: getattr(columns, f.name)[start:end] for f in fields(columns)})
+
+
+def history(*rows: int) -> Int32Array:
+    return np.array(rows, np.int32)
+
+
+INTERACTIONS = streams(most=30).map(interactions)
+HISTORIES = st.lists(st.integers(-1, 5), max_size=HISTORY).map(lambda rows: history(*rows))
