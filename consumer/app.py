@@ -34,17 +34,27 @@ LEASE_WAIT_S = 0.2
 RETRY_WAIT_S = 1.0
 
 
-def run(settings: Settings, should_stop: Callable[[], bool], *, rebuild: bool = False) -> None:
-    """Be a worker of the model: standby until the lease is won, then its writer, until told to stop. Raises Fatal."""
+def run(
+    settings: Settings,
+    should_stop: Callable[[], bool],
+    *,
+    rebuild: bool = False,
+    on_serving: Callable[[str], None] = lambda url: None,
+) -> None:
+    """Be a worker of the model: standby until the lease is won, then its writer, until told to stop. Raises Fatal.
+
+    `on_serving` is told the metrics' address as soon as they are served.
+    """
     check_properties(settings)
     clock = SystemClock()
     health = Health(clock)
     telemetry = PrometheusTelemetry(clock, health, codec="json")
     server = TelemetryServer(settings.telemetry, telemetry.registry, health)
     logger.info("serving metrics", extra={"url": server.url})
+    on_serving(server.url)
     try:
+        max_letter_bytes = TopicAdmin(settings).check_at_start()  # first, since it may end here
         compile_kernels(settings)
-        max_letter_bytes = TopicAdmin(settings).check_at_start()
         source = KafkaInput(settings, clock=clock, on_rebalance=telemetry.rebalanced)
         output, log = KafkaOutput(settings, clock=clock), KafkaLog(settings, clock=clock)
 

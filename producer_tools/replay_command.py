@@ -15,6 +15,7 @@ import typer
 from producer_tools import console, options
 from producer_tools.connection import Connection
 from producer_tools.errors import UsageError
+from producer_tools.event_times import NAMED_FORMATS
 from producer_tools.pacing import OriginalPace
 from producer_tools.producing import RecordProducer, Timestamps
 from producer_tools.records import RecordBlock
@@ -89,7 +90,9 @@ def replay(
     keep_names: Annotated[
         bool,
         typer.Option(
-            "--keep-names", help="Send all columns as they are, under the file's own names.", rich_help_panel=_MAPPING
+            "--keep-names",
+            help="Send all columns as they are, under the file's own names; only a time by a pattern becomes RFC 3339.",
+            rich_help_panel=_MAPPING,
         ),
     ] = False,
     numbers: Annotated[
@@ -150,6 +153,7 @@ def replay(
             numbers=frozenset(options.names("--numbers", numbers)),
             needs_times=not keep_names
             or "event_time" in columns_of
+            or time_format not in NAMED_FORMATS
             or timestamps is Timestamps.EVENT
             or pace is Pace.ORIGINAL,
         ),

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from producer_tools.errors import UsageError
-from producer_tools.event_times import EventTime, time_parser
+from producer_tools.event_times import NAMED_FORMATS, EventTime, time_parser
 
 FIELDS = ("event_id", "user_id", "item_id", "event_type", "event_time", "session_id", "value")
 """Members of the standard event."""
@@ -59,8 +59,7 @@ class RowMapper:
         """The record of row `number`. Raises CellError."""
         user = self._text(row, "user_id")
         if self._plan.keeps_names:
-            time_ms = self._time(row).ms if self._plan.needs_times else 0
-            return MappedRow(user.encode(), msgspec.json.encode(self._own_names(row)), time_ms)
+            return self._under_own_names(user, row)
         time = self._time(row)
         event: dict[str, Any] = {
             "event_id": self._event_id(number, row),
@@ -92,6 +91,15 @@ class RowMapper:
         except (ValueError, OverflowError) as error:
             problem = f"column {self._columns['event_time']!r}: {text!r} is no time as {self._plan.time_format!r}"
             raise CellError(f"{problem}: {error}") from error
+
+    def _under_own_names(self, user: str, row: Mapping[str, Any]) -> MappedRow:
+        own = self._own_names(row)
+        if not self._plan.needs_times:
+            return MappedRow(user.encode(), msgspec.json.encode(own), 0)
+        time = self._time(row)
+        if self._plan.time_format not in NAMED_FORMATS:  # no worker reads times by a pattern
+            own[self._columns["event_time"]] = time.text
+        return MappedRow(user.encode(), msgspec.json.encode(own), time.ms)
 
     def _own_names(self, row: Mapping[str, Any]) -> dict[str, Any]:
         """All columns as they are, but numbers where asked for; a number's empty cell is left out."""

@@ -20,8 +20,9 @@ ConfigFiles = Annotated[
         "--config",
         "-c",
         metavar="FILE",
-        help=f"Settings file (YAML). May be given several times, later ones win; default: the files that "
-        f"{CONFIG_VARIABLE} lists, separated by '{os.pathsep}'. The environment's FRESHRANK__SECTION__KEY wins over all.",
+        help="Settings file (YAML). May be given several times, later ones win; default: the files that "
+        f"{CONFIG_VARIABLE} lists, separated by '{os.pathsep}'. FRESHRANK__SECTION__KEY in the environment wins over "
+        "all of them.",
         show_default=False,
     ),
 ]

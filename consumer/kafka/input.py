@@ -62,6 +62,7 @@ class KafkaInput:
         self._to_commit: dict[int, int] = {}
         self._failure: FreshrankError | None = None
         self._is_paused = self._is_closed = False
+        self._was_lost = False  # and nobody has been told yet
         self._polled_at_s = self._heard_at_s = self._clock.monotonic_s()
         self._consumer: Consumer = new_consumer(
             settings, properties, error_cb=self._client_failed, on_commit=self._committed
@@ -70,6 +71,9 @@ class KafkaInput:
         self._lease.ask()
 
     def has_lease(self) -> bool:
+        if self._was_lost:
+            self._was_lost = False
+            return False
         return self._lease.is_held
 
     def partitions(self) -> Sequence[int]:
@@ -246,6 +250,7 @@ class KafkaInput:
     def _rebalanced(self) -> None:
         if not self._lease.is_held:
             self._gathered = []
+            self._was_lost = True
         self._handed_out.keep_only(self._lease.reading)
         self._on_rebalance()
 

@@ -19,6 +19,7 @@ from consumer.errors import FreshrankError, Retryable
 from consumer.kafka.tail import KafkaTail
 from consumer.settings import Settings
 from consumer.snapshots.reader import BrokenSnapshot, OutputTopics, SnapshotReader
+from consumer.snapshots.recommender import compile_kernels
 
 log = logging.getLogger(__name__)
 
@@ -85,6 +86,7 @@ class KafkaSnapshotReader(SnapshotReader):
 
         Passing faults are retried and logged; after any other one the last version stays, and `failure` says why.
         """
+        compile_kernels()
         self.catch_up(timeout_s)
         self._thread = threading.Thread(target=self._run, args=(on_version,), name="snapshot-reader", daemon=True)
         self._thread.start()

@@ -92,6 +92,18 @@ def test_the_lease_can_be_lost_and_regained(real: RealWorld) -> None:
     assert coordinates(polled(again, 2)) == [(0, 8), (0, 9)]
 
 
+def test_a_lease_lost_and_won_again_between_two_questions_counts_as_lost(real: RealWorld) -> None:
+    rebalances: list[str] = []
+    settings = real.settings_of("a", consumer={"max.poll.interval.ms": 6000})
+    member = KafkaInput(settings, on_rebalance=lambda: rebalances.append("told"))
+    with_lease(member).start_reading({0: 0})
+    too_late_s = time.monotonic() + 7
+    poll_until(lambda: time.monotonic() > too_late_s)
+    poll_until(lambda: len(rebalances) == 3, member)  # won, lost, won again
+    assert [member.has_lease(), member.has_lease()] == [False, True]
+    member.close()
+
+
 def test_manifests_are_not_taken_for_events(real: RealWorld) -> None:
     active = with_lease(real.input())
     active.start_reading({0: 0, 1: 0})

@@ -95,6 +95,13 @@ def test_keep_names_sends_the_row_as_it_is_with_numbers_where_asked_for(clicks: 
     ]
 
 
+def test_keep_names_turns_a_time_by_a_pattern_into_what_a_worker_reads(tmp_path: Path) -> None:
+    path = tmp_path / "log.csv"
+    path.write_text("user_id,at\nu,2019-10-01 00:00:07 UTC\n")
+    mapping = MappingPlan({"event_time": "at"}, "%Y-%m-%d %H:%M:%S UTC", keeps_names=True)
+    assert events(plan(path, mapping)) == [{"user_id": "u", "at": "2019-10-01T00:00:07.000Z"}]
+
+
 def test_a_file_of_one_type_needs_no_type_column(tmp_path: Path) -> None:
     path = tmp_path / "views.tsv"
     path.write_text("user_id\titem_id\tevent_time\nu\ti\t2026-01-01T00:00:00Z\n")
