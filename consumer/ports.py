@@ -19,7 +19,10 @@ class EventInput(Protocol):
     """
 
     def has_lease(self) -> bool:
-        """Whether this process holds the lease as far as it knows. May be stale: writes are fenced by the output."""
+        """Whether this process holds the lease as far as it knows. May be stale: writes are fenced by the output.
+
+        A loss is told once, even if the lease was won again before anybody asked: nothing is being read any more.
+        """
         ...
 
     def partitions(self) -> Sequence[int]:

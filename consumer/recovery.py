@@ -126,6 +126,8 @@ class TakeOver:
             self._apply_rows({})
 
     def _apply_rows(self, start: dict[str, dict[int, int]]) -> None:
+        # Between the last version before the checkpoint and the checkpoint itself, items may have been evicted.
+        self._publisher.rows.depart(self._state.model, self._state.model.retired_items())
         publish = self._settings.publish
         for topic in (publish.scores_topic, publish.related_topic):
             for record in self._adapters.log.read(topic, start.get(topic, {})):
@@ -135,6 +137,8 @@ class TakeOver:
     def _apply_row(self, topic: str, key: bytes, value: bytes | None) -> None:
         new_hash = 0 if value is None else formats.row_hash(topic, key, value)
         row = self._state.model.find_item(hash_text(key))
+        if row >= 0 and key in self._publisher.rows.departed:
+            self._publisher.rows.take_back(key, row)
         self._publisher.rows.note(key, row, new_hash, is_score=topic == self._settings.publish.scores_topic)
 
     def _input_positions(self, loaded: Loaded | None) -> dict[int, int]:

@@ -194,7 +194,7 @@ class Popularity(Section):
 
 
 class ItemToItem(Section):
-    neighbours: int = Field(64, ge=8, le=1_000, multiple_of=8)
+    neighbours: int = Field(64, ge=8, le=1_000)
     """Entries kept of each item's row; the smallest makes room when it is full."""
     time_constant_s: Seconds = 56 * 86_400.0
 

@@ -130,7 +130,7 @@ _BEHIND_S = (0.0, 0.0, 0.0, 5.0, 500.0, 5_000.0)
 
 
 @st.composite
-def streams(draw: st.DrawFn, n_items: int = 6, n_users: int = 3, n_partitions: int = 3, most: int = 60) -> list[Event]:
+def streams(draw: st.DrawFn, n_items: int = 6, n_users: int = 3, n_partitions: int = 3, most: int = 40) -> list[Event]:
     """Few users and items, sessions by id and by gap, late and negative events, several partitions."""
     size = draw(st.integers(1, most))
     rows: list[Event] = []

@@ -1,15 +1,16 @@
 """Saves all state with the positions it corresponds to, holding the loop only for copies of what changed.
 
 A checkpoint starts from the files of the one before. Rows changed since are copied in pieces, over many loop steps,
-while learning goes on; at last, at one moment, what has changed in the meantime is copied with everything small, and
-the moment is the checkpoint's. Memory never holds a second copy of the state, only the pieces on their way to the
-writer.
+while learning goes on, and those that changed meanwhile once more, until few are left (or several rounds have made them
+no fewer); at last, at one moment, these are copied with everything small, and the moment is the checkpoint's. Memory
+never holds a second copy of the state, only the pieces on their way to the writer.
 """
 
 from __future__ import annotations
 
+import logging
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 from functools import partial
@@ -23,8 +24,13 @@ from consumer.messages import Int64Array
 from consumer.ports import CheckpointStore
 from consumer.tables import Array, Table
 
+logger = logging.getLogger(__name__)
+
 PIECE_BYTES = 8 << 20
 """Copied at a time: a few milliseconds of the loop."""
+MAX_ROUNDS = 5
+
+Rows = Mapping[str, Array]  # array → rows copied from it
 
 
 class Phase(Enum):
@@ -38,6 +44,7 @@ class Phase(Enum):
 class CheckpointPolicy:
     interval_s: float
     keep: int
+    piece_bytes: int = PIECE_BYTES
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +62,7 @@ class _Begun:
 
     pending: dict[str, Int64Array]  # rows still to be copied in pieces, by table
     started_s: float
+    n_rounds: int = 1
     saved: list[Saved] = field(default_factory=list)
 
 
@@ -100,11 +108,13 @@ class Checkpointer:
         """Copy the rest: this moment is the checkpoint's. Only when READY; see the order of durability for when."""
         assert self._begun is not None  # READY implies it
         assert self.phase is Phase.READY
+        rest = []
         for name, table in self._tables().items():
-            self._submit_rows(name, table, np.flatnonzero(table.dirty[: table.n_rows]))
+            rows = np.flatnonzero(table.dirty[: table.n_rows])
+            rest.append((rows, _copied(name, table, rows)))
             table.dirty[:] = 0
         small = {name: array.copy() for name, array in self._small().items()}
-        self._writer.submit(partial(self._finish, self._begun, notes, small))
+        self._writer.submit(partial(self._finish, self._begun, notes, rest, small))
         self._next_s = now_s + self._policy.interval_s
         self.phase = Phase.WRITING
 
@@ -132,45 +142,68 @@ class Checkpointer:
         self._writer.close()
 
     def _begin(self, now_s: float) -> None:
-        pending = {}
-        for name, table in self._tables().items():
-            if self._base is None:
+        if self._base is None:
+            for table in self._tables().values():
                 table.dirty[: table.n_rows] = 1
-            pending[name] = np.flatnonzero(table.dirty[: table.n_rows])
-        self._begun = _Begun(pending, time.perf_counter())
+        self._begun = _Begun(self._dirty_rows(), time.perf_counter())
         self._writer.submit(partial(self._store.begin, self._base))
         self._next_s = now_s + self._policy.interval_s
         self.phase = Phase.COPYING
 
+    def _dirty_rows(self) -> dict[str, Int64Array]:
+        return {name: np.flatnonzero(table.dirty[: table.n_rows]) for name, table in self._tables().items()}
+
     def _copy_piece(self) -> None:
-        assert self._begun is not None  # COPYING implies it
-        for name, table in self._tables().items():
-            rows = self._begun.pending.get(name)
-            if rows is None or len(rows) == 0:
-                continue
-            row_bytes = sum(array[:1].nbytes for array in table.arrays.values())
-            n = max(1, PIECE_BYTES // max(1, row_bytes))
-            self._submit_rows(name, table, rows[:n])
-            table.dirty[rows[:n]] = 0
-            self._begun.pending[name] = rows[n:]
-            return
-        self.phase = Phase.READY
+        """The next piece, or the turn to another round, or to READY; there is room for one task."""
+        begun = self._begun
+        assert begun is not None  # COPYING implies it
+        tables = self._tables()
+        for name, rows in begun.pending.items():
+            if len(rows):
+                table = tables[name]
+                piece = rows[: max(1, self._policy.piece_bytes // _row_bytes(table))]
+                self._writer.submit(partial(self._write_rows, piece, _copied(name, table, piece)))
+                table.dirty[piece] = 0
+                begun.pending[name] = rows[len(piece) :]
+                return
+        pending = self._dirty_rows()
+        n_bytes = sum(len(rows) * _row_bytes(tables[name]) for name, rows in pending.items())
+        if n_bytes > 2 * self._policy.piece_bytes and begun.n_rounds < MAX_ROUNDS:
+            begun.pending = pending
+            begun.n_rounds += 1
+        else:
+            self.phase = Phase.READY
 
-    def _submit_rows(self, name: str, table: Table, rows: Int64Array) -> None:
-        values = {f"{name}.{array_name}": array[rows] for array_name, array in table.arrays.items()}
-        self._writer.submit(partial(self._write_rows, rows, values))
-
-    def _write_rows(self, rows: Int64Array, values: Mapping[str, Array]) -> None:
+    def _write_rows(self, rows: Int64Array, values: Rows) -> None:
         for array, rows_values in values.items():
             self._store.write_rows(array, rows, rows_values)
 
-    def _finish(self, begun: _Begun, notes: Notes, small: Mapping[str, Array]) -> None:
-        """Last task on the writer: make it visible, then drop the oldest ones, but none of a higher epoch."""
-        for array, values in small.items():
-            self._store.write_array(array, values)
+    def _finish(
+        self, begun: _Begun, notes: Notes, rest: Sequence[tuple[Int64Array, Rows]], small: Mapping[str, Array]
+    ) -> None:
+        """Last task on the writer: make it visible, then drop the oldest ones."""
+        for rows, values in rest:
+            self._write_rows(rows, values)
+        for array, array_values in small.items():
+            self._store.write_array(array, array_values)
         name = contents.name_of(notes)
         self._store.commit(name, contents.encode(notes))
-        ours = [other for other in self._store.names() if contents.epoch_of(other) <= notes.epoch]
-        for old in ours[: -self._policy.keep]:
-            self._store.remove(old)
         begun.saved.append(Saved(name, notes, time.perf_counter() - begun.started_s))
+        self._prune(notes.epoch)
+
+    def _prune(self, epoch: int) -> None:
+        """Keep the newest ones, and every one of a higher epoch: those belong to our successor."""
+        ours = [name for name in self._store.names() if contents.epoch_of(name) <= epoch]
+        for old in ours[: -self._policy.keep]:
+            try:
+                self._store.remove(old)
+            except OSError as error:
+                logger.warning("old checkpoint not removed", extra={"checkpoint": old, "why": str(error)})
+
+
+def _copied(name: str, table: Table, rows: Int64Array) -> Rows:
+    return {f"{name}.{array_name}": array[rows] for array_name, array in table.arrays.items()}
+
+
+def _row_bytes(table: Table) -> int:
+    return max(1, sum(array[:1].nbytes for array in table.arrays.values()))

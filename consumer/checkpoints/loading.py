@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from consumer.checkpoints import contents
 from consumer.checkpoints.contents import Notes
+from consumer.checkpoints.fitting import fitting_tables, require_consistent, require_fitting_small
 from consumer.errors import CorruptCheckpoint
 from consumer.events.admission import Admission
 from consumer.events.dead_letter_budget import DeadLetterBudget
@@ -64,13 +65,9 @@ class AllState:
 
     def restore(self, name: str, arrays: Mapping[str, Array]) -> None:
         """Take over a checkpoint's arrays. Raises CorruptCheckpoint, with nothing changed, if they don't fit."""
-        tables = {
-            table: {array: _fitting(name, f"{table}.{array}", arrays, like) for array, like in now.arrays.items()}
-            for table, now in self.tables().items()
-        }
-        for table, columns in tables.items():
-            if len({len(column) for column in columns.values()}) != 1:
-                raise CorruptCheckpoint(f"{name}: the arrays of {table} differ in length")
+        tables = fitting_tables(name, arrays, self.tables())
+        require_fitting_small(name, arrays, self.small())
+        require_consistent(name, tables, arrays)
         self.model.restore(tables, arrays)
         self.published.restore(tables["published"], arrays)
         self.admission.restore(tables["window"], arrays)
@@ -99,14 +96,3 @@ def load_newest(store: CheckpointStore, settings: Settings, state: AllState) -> 
             continue
         return Loaded(name, notes)
     return None
-
-
-def _fitting(name: str, array: str, arrays: Mapping[str, Array], like: Array) -> Array:
-    """The saved array, if its type and row shape are those of the array it will fill (ids' text may be wider)."""
-    saved = arrays.get(array)
-    if saved is None:
-        raise CorruptCheckpoint(f"{name}: {array} is missing")
-    is_text = array == "items.text"
-    if saved.dtype != like.dtype or saved.ndim != like.ndim or (saved.shape[1:] != like.shape[1:] and not is_text):
-        raise CorruptCheckpoint(f"{name}: {array} is {saved.dtype}{saved.shape}, expected {like.dtype} rows")
-    return saved

@@ -12,8 +12,8 @@ paused writer goes on to write when it wakes touches no file of its successor.
 from __future__ import annotations
 
 import errno
-import json
 import os
+import re
 import shutil
 import time
 import uuid
@@ -24,17 +24,19 @@ from typing import Any
 
 import numpy as np
 
+from consumer.checkpoints import listing
+from consumer.checkpoints.listing import Entry, Listing
 from consumer.errors import CorruptCheckpoint, Fatal
 from consumer.messages import Int64Array
 from consumer.tables import Array
 
 CONTENTS = "contents.json"
 UNFINISHED = "unfinished-"
-PREFIX = "checkpoint-"
+REMOVED = "removed-"
+NAME = re.compile(r"checkpoint-\d+(-\d+)*")
 COPY_BYTES = 1 << 22
 ABANDONED_S = 86_400.0
 """An unfinished checkpoint untouched for so long belongs to nobody."""
-DTYPES = frozenset(["u1", "i4", "u4", "i8", "u8", "f4", "f8"])
 
 
 class LocalStore:
@@ -50,7 +52,7 @@ class LocalStore:
             raise Fatal(f"the checkpoint directory {directory} cannot be made: {error.strerror}") from error
 
     def names(self) -> Sequence[str]:
-        return sorted(path.name for path in self._directory.glob(f"{PREFIX}*") if path.is_dir())
+        return sorted(path.name for path in self._directory.iterdir() if NAME.fullmatch(path.name) and path.is_dir())
 
     def begin(self, base: str | None) -> None:
         self._remove_abandoned()
@@ -59,9 +61,9 @@ class LocalStore:
         if base is None:
             return
         try:
-            for name, entry in self._contents(base)["arrays"].items():
-                self._copy(self._directory / base / name, self._unfinished / name, entry["crc32"])
-                self._written[name] = (np.dtype(entry["dtype"]), tuple(entry["shape"]))
+            for name, entry in self._listing(base).arrays.items():
+                self._copy(self._directory / base / name, self._unfinished / name, entry.crc32)
+                self._written[name] = (entry.type, entry.shape)
         except CorruptCheckpoint as error:
             raise OSError(errno.EIO, f"cannot start from {base}: {error}") from error
 
@@ -74,7 +76,7 @@ class LocalStore:
 
     def _remove_abandoned(self) -> None:
         """Our own unfinished checkpoint, and what processes that have died left behind."""
-        for path in self._directory.glob(f"{UNFINISHED}*"):
+        for path in (*self._directory.glob(f"{UNFINISHED}*"), *self._directory.glob(f"{REMOVED}*")):
             if path == self._unfinished or time.time() - path.stat().st_mtime > ABANDONED_S:
                 shutil.rmtree(path)
 
@@ -100,61 +102,50 @@ class LocalStore:
         self._written[array] = (values.dtype, values.shape)
 
     def commit(self, name: str, notes: bytes) -> None:
-        arrays = {}
+        entries = {}
         for array, (dtype, shape) in sorted(self._written.items()):
             path = self._unfinished / array
-            arrays[array] = {"dtype": dtype.str, "shape": list(shape), "crc32": _crc32(path)}
+            entries[array] = Entry(dtype.str, shape, _crc32(path))
             _sync(path)
-        contents = {"format": 1, "arrays": arrays, "notes": notes.decode()}
-        text = json.dumps(contents, indent=1).encode()
-        envelope = {"crc32": zlib.crc32(text), "contents": text.decode()}
         path = self._unfinished / CONTENTS
-        path.write_bytes(json.dumps(envelope).encode())
+        path.write_bytes(listing.encode(entries, notes))
         _sync(path)
         _sync(self._unfinished)
+        if (self._directory / name).exists():  # of the same moment: its writer failed behind the rename
+            self.remove(name)
         self._unfinished.rename(self._directory / name)
         _sync(self._directory)
 
     def remove(self, name: str) -> None:
         # Renamed first, so that a half-removed checkpoint is never taken for a whole one.
-        doomed = self._directory / f"removed-{name}"
+        doomed = self._directory / f"{REMOVED}{uuid.uuid4().hex}"
         (self._directory / name).rename(doomed)
         shutil.rmtree(doomed)
 
     def notes(self, name: str) -> bytes:
-        return str(self._contents(name)["notes"]).encode()
+        return self._listing(name).notes.encode()
 
     def arrays(self, name: str) -> Mapping[str, Array]:
-        entries: Mapping[str, Any] = self._contents(name)["arrays"]
-        return {array: self._array(name, array, entry) for array, entry in entries.items()}
+        return {array: self._array(name, array, entry) for array, entry in self._listing(name).arrays.items()}
 
-    def _array(self, name: str, array: str, entry: Mapping[str, Any]) -> Array:
+    def _array(self, name: str, array: str, entry: Entry) -> Array:
         path = self._directory / name / array
-        if Path(array).name != array or str(entry["dtype"])[1:] not in DTYPES:
-            raise CorruptCheckpoint(f"{name}: {array!r} of type {entry['dtype']!r} is not an array of a checkpoint")
-        dtype, shape = np.dtype(entry["dtype"]), tuple(int(n) for n in entry["shape"])
-        n_bytes = int(np.prod(shape, dtype=object)) * dtype.itemsize
         try:
-            if path.stat().st_size != n_bytes or min(shape, default=0) < 0:
-                raise CorruptCheckpoint(f"{name}/{array}: {path.stat().st_size} bytes where {n_bytes} belong")
-            if _crc32(path) != entry["crc32"]:
+            n_bytes = path.stat().st_size
+            if n_bytes != entry.n_bytes:
+                raise CorruptCheckpoint(f"{name}/{array}: {n_bytes} bytes where {entry.n_bytes} belong")
+            if _crc32(path) != entry.crc32:
                 raise CorruptCheckpoint(f"{name}/{array}: the checksum does not match")
-            return np.fromfile(path, dtype).reshape(shape)
+            return np.fromfile(path, entry.type).reshape(entry.shape)
         except OSError as error:
             raise CorruptCheckpoint(f"{name}/{array}: {error.strerror}") from error
 
-    def _contents(self, name: str) -> Mapping[str, Any]:
+    def _listing(self, name: str) -> Listing:
         try:
-            envelope = json.loads((self._directory / name / CONTENTS).read_bytes())
-            text = envelope["contents"]
-            if zlib.crc32(text.encode()) != envelope["crc32"]:
-                raise CorruptCheckpoint(f"{name}/{CONTENTS}: the checksum does not match")
-            contents: Mapping[str, Any] = json.loads(text)
-        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-            raise CorruptCheckpoint(f"{name}/{CONTENTS} cannot be read: {error}") from error
-        if contents.get("format") != 1:
-            raise CorruptCheckpoint(f"{name}: format {contents.get('format')!r} is not known to this version")
-        return contents
+            data = (self._directory / name / CONTENTS).read_bytes()
+        except OSError as error:
+            raise CorruptCheckpoint(f"{name}/{CONTENTS}: {error.strerror}") from error
+        return listing.decode(name, data)
 
 
 def _allocate(path: Path, n_bytes: int) -> None:

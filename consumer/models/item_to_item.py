@@ -67,8 +67,6 @@ class Scratch(NamedTuple):
 
 
 def allocate(capacity: int, neighbours: int, time_constant_s: float) -> ItemToItemArrays:
-    if neighbours % BLOCK:
-        raise ValueError(f"a row has {neighbours} entries, which is no multiple of {BLOCK}")
     weight = np.zeros((capacity, neighbours), np.float32)
     return ItemToItemArrays(
         neighbour=np.full((capacity, neighbours), -1, np.int32),
@@ -96,14 +94,19 @@ def allocate_scratch(capacity: int) -> Scratch:
 
 @inlined_kernel
 def _entry_of(neighbours: Int32Array, size: int, neighbour: int) -> int:
-    """Where the neighbour stands in a row, or -1. Compares BLOCK entries at a time; those behind `size` are -1."""
+    """Where the neighbour stands in a row, or -1. Compares BLOCK entries at a time, which the compiler vectorises."""
     wanted = np.int32(neighbour)
-    for start in range(0, size, BLOCK):
+    start = 0
+    while start + BLOCK <= size:
         found = np.int32(0)
         for k in range(BLOCK):
             found += np.int32(k + 1) * np.int32(neighbours[start + k] == wanted)
         if found > 0:
             return start + found - 1
+        start += BLOCK
+    for entry in range(start, size):
+        if neighbours[entry] == wanted:
+            return entry
     return -1
 
 

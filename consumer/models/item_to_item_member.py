@@ -113,10 +113,9 @@ class ItemToItemMember:
         return Ranked(items[: min(n, found)], scores[: min(n, found)])
 
     def state(self) -> Mapping[str, Array]:
-        return {
-            **named(learned=self._learned, pending=self._pending),
-            "is_live": self._is_live,
-        }
+        groups = named(learned=self._learned, pending=self._pending)
+        own = {name: array for name, array in groups.items() if not name.endswith((".weight_bits", ".fetched"))}
+        return {**own, "is_live": self._is_live}
 
     def restore(self, state: Mapping[str, Array]) -> None:
         fill(self.state(), state)

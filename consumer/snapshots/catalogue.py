@@ -89,9 +89,14 @@ class Catalogue:
 
     def item_to_item(self, count_total: float) -> ItemToItemArrays:
         """As the kernels want them; `count_total` in units of one event at the landmark."""
-        unused = np.zeros(0)
-        totals = np.array([count_total, self.landmark_ms, self.time_constant_ms])
-        return ItemToItemArrays(self.neighbour, self.weight, self.size, self.count, unused, unused, totals)
+        only_learning_needs_the_rest = item_to_item.allocate(0, WIDTH_STEP, self.time_constant_ms / 1000.0)
+        return only_learning_needs_the_rest._replace(
+            neighbour=self.neighbour,
+            weight=self.weight,
+            size=self.size,
+            counts=self.count,
+            totals=np.array([count_total, self.landmark_ms, self.time_constant_ms]),
+        )
 
     def needs_renewal(self, now_ms: float) -> bool:
         """Whether too many rows are lost, or the landmark is too far back."""

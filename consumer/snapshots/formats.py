@@ -14,7 +14,7 @@ import msgspec
 import numpy as np
 
 from consumer.errors import Fatal
-from consumer.messages import Float64Array, Positions
+from consumer.messages import Float64Array, Positions, UInt64Array
 
 MODULUS = 1 << 64
 
@@ -92,10 +92,6 @@ def score_value(score: str, version: int, updated_at: str) -> bytes:
     return f'{{"score":{score},"version":{version},"updated_at":"{updated_at}"}}'.encode()
 
 
-def related_value(related: Sequence[tuple[str, float]], mass: float, as_of: str, version: int) -> bytes:
-    return msgspec.json.encode({"related": related, "mass": mass, "as_of": as_of, "version": version})
-
-
 def encode(value: Manifest | WriterRecord) -> bytes:
     return msgspec.json.encode(value)
 
@@ -121,6 +117,13 @@ def row_hash(topic: str, key: bytes, value: bytes) -> int:
     """
     digest = hashlib.sha256(b"\0".join((topic.encode(), key, value))).digest()
     return int.from_bytes(digest[:8], "big")
+
+
+def row_hashes(topic: str, keys: Sequence[bytes], values: Sequence[bytes]) -> UInt64Array:
+    """(n,) `row_hash` of many rows of one topic."""
+    prefix, sha256 = topic.encode() + b"\0", hashlib.sha256
+    digests = [sha256(b"%b%b\0%b" % (prefix, k, v)).digest()[:8] for k, v in zip(keys, values, strict=True)]
+    return np.frombuffer(b"".join(digests), ">u8").astype(np.uint64)
 
 
 def checksum_text(checksum: int) -> str:

@@ -88,20 +88,22 @@ class PublishedRows:
         self.score_hash[row] = hashes.score
         self.related_hash[row] = hashes.related
 
-    def replace_score(self, row: int, score: float, new_hash: int) -> None:
-        """A score row was committed."""
-        self.checksum = (self.checksum - int(self.score_hash[row]) + new_hash) % MODULUS
-        self.score[row] = score
-        self.score_hash[row] = new_hash
-        self.score_waits_since[row] = 0
-        self.dirty[row] = 1
+    def replace_scores(self, rows: Int64Array, scores: Float64Array, hashes: UInt64Array) -> None:
+        """Score rows were committed."""
+        self._replace_hashes(self.score_hash, rows, hashes)
+        self.score[rows] = scores
+        self.score_waits_since[rows] = 0
 
-    def replace_related(self, row: int, new_hash: int) -> None:
-        """A related row was committed."""
-        self.checksum = (self.checksum - int(self.related_hash[row]) + new_hash) % MODULUS
-        self.related_hash[row] = new_hash
-        self.related_waits_since[row] = 0
-        self.dirty[row] = 1
+    def replace_related(self, rows: Int64Array, hashes: UInt64Array) -> None:
+        """Related rows were committed."""
+        self._replace_hashes(self.related_hash, rows, hashes)
+        self.related_waits_since[rows] = 0
+
+    def _replace_hashes(self, held: UInt64Array, rows: Int64Array, hashes: UInt64Array) -> None:
+        # Sums of uint64 wrap around, as the checksum does.
+        self.checksum = (self.checksum - int(held[rows].sum()) + int(hashes.sum())) % MODULUS
+        held[rows] = hashes
+        self.dirty[rows] = 1
 
     def forget(self, key: bytes) -> None:
         """Tombstones for a departed key were committed."""
@@ -121,7 +123,7 @@ class PublishedRows:
         The item is published anew when publishing resumes, or gets its tombstone.
         """
         if row >= 0:
-            self._note_live(row, new_hash, is_score=is_score)
+            self._note_live(key, row, new_hash, is_score=is_score)
             return
         before = self.departed.get(key, RowHashes(0, 0))
         after = RowHashes(new_hash, before.related) if is_score else RowHashes(before.score, new_hash)
@@ -131,12 +133,15 @@ class PublishedRows:
         else:
             self.departed.pop(key, None)
 
-    def _note_live(self, row: int, new_hash: int, *, is_score: bool) -> None:
+    def _note_live(self, key: bytes, row: int, new_hash: int, *, is_score: bool) -> None:
         self.fit(row + 1)
+        if key in self.departed:
+            self.take_back(key, row)
+        rows, hashes = np.array([row], np.int64), np.array([new_hash], np.uint64)
         if is_score:
-            self.replace_score(row, np.nan, new_hash)
+            self.replace_scores(rows, np.array([np.nan]), hashes)
         else:
-            self.replace_related(row, new_hash)
+            self.replace_related(rows, hashes)
 
     def table(self, n_rows: int) -> Table:
         """For checkpoints."""

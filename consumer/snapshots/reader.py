@@ -112,8 +112,9 @@ class SnapshotReader(ShownVersion):
             self._broken = manifest.version
             raise BrokenSnapshot(
                 f"{told}: the rows read give checksum {checksum_text(checksum)}, the manifest says "
-                f"{manifest.checksum}. Rows or tombstones were compacted away before they were read, because the reader was further behind "
-                f"than min.compaction.lag.ms or delete.retention.ms, or something else writes to these topics. {remedy}"
+                f"{manifest.checksum}. Rows or tombstones were compacted away before they were read, because the "
+                "reader was further behind than min.compaction.lag.ms or delete.retention.ms, or something else "
+                f"writes to these topics. {remedy}"
             )
         if totals_of(manifest).time_constant_ms != catalogue.time_constant_ms:
             self._broken = manifest.version

@@ -96,6 +96,14 @@ class Recommender:
         return place if is_any_known else 0
 
 
+def compile_kernels() -> None:
+    """Compile the kernels, or load them from the cache, so that the first recommendation isn't slow."""
+    empty = Catalogue(0.0, 1.0)
+    repeats, fused, nobody = repeat.allocate(), fusion.allocate(), np.zeros(0, np.int32)
+    lists = allocate_lists(MAX_HISTORY, 1)
+    recommend(empty.item_to_item(0.0), empty.scratch, empty.is_live, repeats, fused, nobody, 0, 0.0, nobody, lists)
+
+
 def _member(manifest: Manifest, name: str) -> Mapping[str, Any]:
     member = manifest.model.get(name)
     if not isinstance(member, dict):

@@ -5,6 +5,7 @@ Weights and masses have six significant digits; ids are escaped as JSON asks for
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -46,8 +47,7 @@ def related_values(
     """Values of these rows: their live entries, best first (ties: the smaller row number), at most `most`."""
     written, ends = _write_rows(i2i, is_live, ids, rows, per_fresh_event, most, texts)
     data = written.tobytes()
-    starts = [0, *ends.tolist()]
-    return [data[start:end] for start, end in zip(starts, starts[1:], strict=False)]
+    return [data[start:end] for start, end in pairwise([0, *ends.tolist()])]
 
 
 @hot_kernel
@@ -64,7 +64,7 @@ def _put_id(out: UInt8Array, at: int, text: UInt8Array, length: int) -> int:
     at += 1
     for i in range(length):
         byte = text[i]
-        if byte == _QUOTE or byte == _BACKSLASH:
+        if byte in (_QUOTE, _BACKSLASH):
             out[at] = _BACKSLASH
             out[at + 1] = byte
             at += 2

@@ -9,8 +9,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from consumer.kernels import kernel
-from consumer.messages import Float64Array, Int64Array, UInt8Array
+from consumer.kernels import hot_kernel, kernel
+from consumer.messages import Float64Array, Int64Array, UInt8Array, UInt64Array
 
 
 class Selection(NamedTuple):
@@ -20,30 +20,44 @@ class Selection(NamedTuple):
     n_waiting: int
 
 
+@hot_kernel
+def _urgency(size: float, waits_since: Int64Array, dirty: UInt8Array, row: int, version: int) -> float:
+    """Of a move of so many tolerances; keeps `waits_since`, the version in which the row became due (0: it isn't)."""
+    if size > 1.0:
+        if waits_since[row] == 0:
+            waits_since[row] = version
+            dirty[row] = 1
+        urgency: float = size * (version - waits_since[row] + 1)
+        return urgency
+    if waits_since[row] != 0:
+        waits_since[row] = 0
+        dirty[row] = 1
+    return 0.0
+
+
 @kernel
 def score_urgency(
-    scores: Float64Array, published: Float64Array, waits_since: Int64Array, version: int, tolerance: float, n_live: int
+    scores: Float64Array,
+    published: Float64Array,
+    waits_since: Int64Array,
+    dirty: UInt8Array,
+    version: int,
+    tolerance: float,
+    n_live: int,
 ) -> Float64Array:
-    """(n_rows,) urgency of publishing each score, 0 where it need not be.
+    """(n_rows,) urgency of publishing each score, 0 where it need not be; NaN scores are no live items.
 
     A row is due when |score − published| > max(tolerance·score, 0.01/n_live), or when it was never published.
-    Sets `waits_since` of the rows that become due.
     """
     urgency = np.zeros(len(scores))
     least = 0.01 / max(n_live, 1)
     for row in range(len(scores)):
         if np.isnan(scores[row]):
             continue
-        if np.isnan(published[row]):
-            size = 1.0 / tolerance
-        else:
+        size = 1.0 / tolerance
+        if not np.isnan(published[row]):
             size = abs(scores[row] - published[row]) / max(tolerance * scores[row], least)
-        if size > 1.0:
-            if waits_since[row] == 0:
-                waits_since[row] = version
-            urgency[row] = size * (version - waits_since[row] + 1)
-        else:
-            waits_since[row] = 0
+        urgency[row] = _urgency(size, waits_since, dirty, row, version)
     return urgency
 
 
@@ -53,24 +67,25 @@ def related_urgency(
     evidence: Float64Array,
     count: Float64Array,
     is_live: UInt8Array,
-    is_published: UInt8Array,
+    hashes: UInt64Array,
     waits_since: Int64Array,
+    dirty: UInt8Array,
     version: int,
     tolerance: float,
 ) -> Float64Array:
-    """(n_rows,) urgency of publishing each related row, 0 where it need not be: the accumulated change of its weights
-    and its mass against their sum. Sets `waits_since` of the rows that become due."""
+    """(len(changed),) urgency of publishing each related row, 0 where it need not be.
+
+    A row is due when its weights and its mass have changed by more than the tolerance times their sum, or when it was
+    never published (`hashes` 0).
+    """
     urgency = np.zeros(len(changed))
     for row in range(len(changed)):
         if not is_live[row]:
             continue
         size = 1.0 / tolerance
-        if is_published[row]:
+        if hashes[row] != 0:
             size *= changed[row] / (evidence[row] + count[row] + 1e-300)
-        if size > 1.0:
-            if waits_since[row] == 0:
-                waits_since[row] = version
-            urgency[row] = size * (version - waits_since[row] + 1)
+        urgency[row] = _urgency(size, waits_since, dirty, row, version)
     return urgency
 
 

@@ -44,6 +44,11 @@ class ShownVersion:
         with self._lock:
             return checksum_text(self._catalogue.checksum)
 
+    @property
+    def n_known_ids(self) -> int:
+        """Ids that are kept; those of deleted items go in time."""
+        return len(self._catalogue.numbering)
+
     def scores(self) -> Mapping[str, float]:
         """Expected share of the audience's upcoming positive interactions, by item."""
         with self._lock:

@@ -8,28 +8,25 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from consumer.events.hashing import hash_text
-from consumer.messages import Float64Array, OutputRecord
+from consumer.messages import Float64Array, Int64Array, OutputRecord, UInt64Array
 from consumer.models import item_to_item
 from consumer.models.state import ModelState
 from consumer.settings import Publish
 from consumer.snapshots import formats
 from consumer.snapshots.published import PublishedRows
+from consumer.snapshots.related_text import around, related_values
 from consumer.snapshots.selection import most_urgent, related_urgency, score_urgency
 
-
-@dataclass(frozen=True, slots=True)
-class ScoreUpsert:
-    row: int
-    score: float  # as the text says
-    record: OutputRecord
-    hash: int
+NO_ROWS: Int64Array = np.zeros(0, np.int64)
 
 
 @dataclass(frozen=True, slots=True)
-class RelatedUpsert:
-    row: int
-    record: OutputRecord
-    hash: int
+class Upserts:
+    """Rows of one topic; entry i of each belongs to the same item."""
+
+    rows: Int64Array = field(default_factory=NO_ROWS.copy)  # (n,) item rows
+    hashes: UInt64Array = field(default_factory=lambda: np.zeros(0, np.uint64))  # (n,)
+    records: Sequence[OutputRecord] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,26 +34,29 @@ class Version:
     """Everything of one version but its manifest."""
 
     number: int
-    scores: Sequence[ScoreUpsert] = ()
-    related: Sequence[RelatedUpsert] = ()
-    departed: Sequence[bytes] = ()
-    tombstones: Sequence[OutputRecord] = ()
-    waiting: dict[str, int] = field(default_factory=dict)
+    scores: Upserts
+    score_values: Float64Array  # (n,) as the texts of `scores` say
+    related: Upserts
+    departed: Sequence[bytes]
+    tombstones: Sequence[OutputRecord]
+    waiting: dict[str, int]
 
     @property
     def n_rows(self) -> int:
-        return len(self.scores) + len(self.related) + len(self.tombstones)
+        return len(self.scores.records) + len(self.related.records) + len(self.tombstones)
 
     def records(self) -> Sequence[OutputRecord]:
-        return [*(s.record for s in self.scores), *(r.record for r in self.related), *self.tombstones]
+        return [*self.scores.records, *self.related.records, *self.tombstones]
 
     def row_counts(self) -> dict[str, formats.RowCounts]:
         """Rows by topic, as the manifest says them."""
         upserts: dict[str, int] = {}
         tombstones: dict[str, int] = {}
-        for record in self.records():
-            counts = tombstones if record.value is None else upserts
-            counts[record.topic] = counts.get(record.topic, 0) + 1
+        for of_topic in (self.scores.records, self.related.records):
+            if of_topic:
+                upserts[of_topic[0].topic] = len(of_topic)
+        for record in self.tombstones:
+            tombstones[record.topic] = tombstones.get(record.topic, 0) + 1
         topics = sorted({*upserts, *tombstones})
         return {t: formats.RowCounts(upserts.get(t, 0), tombstones.get(t, 0)) for t in topics}
 
@@ -64,18 +64,26 @@ class Version:
 def cut(
     number: int, model: ModelState, published: PublishedRows, settings: Publish, at_s: float, watermark_ms: int | None
 ) -> Version:
-    """Choose and format the rows of a version. Learned state stays as it is; `published` notes what waits."""
+    """Choose and format the rows of a version, at most `max_rows` a topic. Learned state stays as it is; `published`
+    notes what waits, and takes back departed keys whose item has returned."""
     published.fit(model.n_item_rows)
     published.depart(model, model.retired_items())
-    _take_back_returned(model, published)
-    scores, n_scores_waiting = _score_upserts(number, model, published, settings, at_s)
-    related, n_related_waiting = _related_upserts(number, model, published, settings, watermark_ms)
-    departed = list(published.departed)[: settings.max_rows]
+    departed = _next_departed(model, published, settings)
+    limit = settings.max_rows - len(departed)
+    score_rows, values, n_scores_waiting = _due_scores(number, model, published, settings, limit)
+    related_rows, n_related_waiting = _due_related(number, model, published, settings, limit)
+    if published.departed:
+        _take_back_returned(model, published, np.union1d(score_rows, related_rows))
     n_departed_waiting = len(published.departed) - len(departed)
+    texts = [formats.score_text(value) for value in values.tolist()]
+    updated_at = formats.timestamp(at_s)
+    scores = [formats.score_value(text, number, updated_at) for text in texts]
+    related = _related_values(number, model, related_rows, settings, watermark_ms)
     return Version(
         number=number,
-        scores=scores,
-        related=related,
+        scores=_upserts(model, settings.scores_topic, score_rows, scores),
+        score_values=np.array(texts, np.float64),
+        related=_upserts(model, settings.related_topic, related_rows, related),
         departed=departed,
         tombstones=_tombstones(departed, published, settings),
         waiting={
@@ -87,12 +95,10 @@ def cut(
 
 def confirm(version: Version, model: ModelState, published: PublishedRows) -> None:
     """The version has been committed: note what readers now hold."""
-    for upsert in version.scores:
-        published.replace_score(upsert.row, upsert.score, upsert.hash)
-    for related in version.related:
-        published.replace_related(related.row, related.hash)
-        model.item_to_item.changed[related.row] = 0.0
-        model.items.dirty[related.row] = 1
+    published.replace_scores(version.scores.rows, version.score_values, version.scores.hashes)
+    published.replace_related(version.related.rows, version.related.hashes)
+    model.item_to_item.changed[version.related.rows] = 0.0
+    model.items.dirty[version.related.rows] = 1
     for key in version.departed:
         published.forget(key)
 
@@ -100,91 +106,89 @@ def confirm(version: Version, model: ModelState, published: PublishedRows) -> No
 def checksum_after(version: Version, published: PublishedRows) -> int:
     """The checksum of all rows once this version is committed."""
     total = published.checksum
-    for upsert in version.scores:
-        total += upsert.hash - int(published.score_hash[upsert.row])
-    for related in version.related:
-        total += related.hash - int(published.related_hash[related.row])
+    for upserts, held in ((version.scores, published.score_hash), (version.related, published.related_hash)):
+        # Sums of uint64 wrap around, as the checksum does.
+        total += int(upserts.hashes.sum()) - int(held[upserts.rows].sum())
     for key in version.departed:
         hashes = published.departed[key]
         total -= hashes.score + hashes.related
     return total % formats.MODULUS
 
 
-def _take_back_returned(model: ModelState, published: PublishedRows) -> None:
-    for key in list(published.departed):
+def _next_departed(model: ModelState, published: PublishedRows, settings: Publish) -> list[bytes]:
+    """Keys to be deleted now, the longest departed first; at most half of a version, so that upserts go on too."""
+    chosen: list[bytes] = []
+    for key in list(published.departed)[: max(1, settings.max_rows // 2)]:
         row = model.find_item(hash_text(key))
         if row >= 0:
             published.take_back(key, row)
+        else:
+            chosen.append(key)
+    return chosen
 
 
-def _score_upserts(
-    number: int, model: ModelState, published: PublishedRows, settings: Publish, at_s: float
-) -> tuple[list[ScoreUpsert], int]:
+def _take_back_returned(model: ModelState, published: PublishedRows, rows: Int64Array) -> None:
+    """Of these rows, which are about to be published, those whose items departed and came back."""
+    unknown = rows[(published.score_hash[rows] == 0) & (published.related_hash[rows] == 0)]
+    for row in unknown.tolist():
+        key = model.item_id(row)
+        if key in published.departed:
+            published.take_back(key, row)
+
+
+def _due_scores(
+    number: int, model: ModelState, published: PublishedRows, settings: Publish, limit: int
+) -> tuple[Int64Array, Float64Array, int]:
+    """Rows to be published, their scores, and how many more wait."""
     scores = model.scores()
-    n = len(scores)
     urgency = score_urgency(
-        scores, published.score[:n], published.score_waits_since[:n], number, settings.tolerance, model.n_items
+        scores,
+        published.score,
+        published.score_waits_since,
+        published.dirty,
+        number,
+        settings.tolerance,
+        model.n_items,
     )
-    rows, n_waiting = most_urgent(urgency, settings.max_rows)
-    updated_at = formats.timestamp(at_s)
-    upserts = []
-    for row, score in zip(rows.tolist(), scores[rows].tolist(), strict=True):
-        text = formats.score_text(score)
-        value = formats.score_value(text, number, updated_at)
-        record = OutputRecord(settings.scores_topic, model.item_id(row), value)
-        upserts.append(ScoreUpsert(row, float(text), record, formats.row_hash(record.topic, record.key, value)))
-    return upserts, n_waiting
+    rows, n_waiting = most_urgent(urgency, limit)
+    return rows, scores[rows], n_waiting
 
 
-def _related_upserts(
-    number: int, model: ModelState, published: PublishedRows, settings: Publish, watermark_ms: int | None
-) -> tuple[list[RelatedUpsert], int]:
-    n = model.n_item_rows
+def _due_related(
+    number: int, model: ModelState, published: PublishedRows, settings: Publish, limit: int
+) -> tuple[Int64Array, int]:
+    """Rows to be published, and how many more wait."""
     i2i = model.item_to_item
     urgency = related_urgency(
-        i2i.changed[:n],
-        i2i.evidence[:n],
-        i2i.counts[:n],
-        model.items.is_live[:n],
-        (published.related_hash[:n] != 0).astype(np.uint8),
-        published.related_waits_since[:n],
+        i2i.changed[: model.n_item_rows],
+        i2i.evidence,
+        i2i.counts,
+        model.items.is_live,
+        published.related_hash,
+        published.related_waits_since,
+        published.dirty,
         number,
         settings.related_tolerance,
     )
-    rows, n_waiting = most_urgent(urgency, settings.max_rows)
-    if len(rows) == 0:
-        return [], n_waiting
-    as_of_ms = float(watermark_ms or 0)
-    per_fresh_event = 1.0 / item_to_item.gain(i2i, as_of_ms) if not np.isnan(i2i.totals[1]) else 0.0
-    as_of = formats.timestamp(as_of_ms / 1000)
-    masses = formats.rounded(i2i.counts[rows] * per_fresh_event, 6).tolist()
-    upserts = []
-    for row, mass in zip(rows.tolist(), masses, strict=True):
-        related = _related(model, row, per_fresh_event, settings.related)
-        value = formats.related_value(related, mass, as_of, number)
-        record = OutputRecord(settings.related_topic, model.item_id(row), value)
-        upserts.append(RelatedUpsert(row, record, formats.row_hash(record.topic, record.key, value)))
-    return upserts, n_waiting
+    rows, n_waiting = most_urgent(urgency, limit)
+    return rows, n_waiting
 
 
-def _related(model: ModelState, row: int, per_fresh_event: float, most: int) -> list[tuple[str, float]]:
-    """A row's live entries, best first (ties: the longer known item)."""
+def _related_values(
+    number: int, model: ModelState, rows: Int64Array, settings: Publish, watermark_ms: int | None
+) -> list[bytes]:
     i2i = model.item_to_item
-    size = int(i2i.size[row])
-    neighbours = i2i.neighbour[row, :size]
-    weights: Float64Array = i2i.weight[row, :size] * per_fresh_event
-    weights = np.where(model.items.is_live[neighbours] == 1, weights, 0.0)
-    order = np.lexsort((neighbours, -weights))[:most]
-    order = order[weights[order] > 0]
-    chosen = neighbours[order]
-    width = model.text.text.shape[1]
-    text = model.text.text[chosen].tobytes()
-    lengths = model.text.length[chosen].tolist()
-    values = formats.rounded(weights[order], 6).tolist()
-    return [
-        (text[i * width : i * width + length].decode(), value)
-        for i, (length, value) in enumerate(zip(lengths, values, strict=True))
-    ]
+    as_of_ms = float(watermark_ms or 0)
+    is_empty = bool(np.isnan(i2i.totals[item_to_item.LANDMARK_MS]))
+    per_fresh_event = 0.0 if is_empty else 1.0 / item_to_item.gain(i2i, as_of_ms)
+    texts = around(formats.timestamp(as_of_ms / 1000), number)
+    return related_values(i2i, model.items.is_live, model.text, rows, per_fresh_event, settings.related, texts)
+
+
+def _upserts(model: ModelState, topic: str, rows: Int64Array, values: Sequence[bytes]) -> Upserts:
+    keys = model.item_ids(rows)
+    hashes = formats.row_hashes(topic, keys, values)
+    return Upserts(rows, hashes, [OutputRecord(topic, key, value) for key, value in zip(keys, values, strict=True)])
 
 
 def _tombstones(departed: Sequence[bytes], published: PublishedRows, settings: Publish) -> list[OutputRecord]:

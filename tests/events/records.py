@@ -37,6 +37,7 @@ TIMES = [
     " 2026-11-23T08:15:00Z",
     "２026-11-23T08:15:00Z",
 ]
+USUAL_TIMES = {"rfc3339": f'"{TIMES[1]}"', "epoch_seconds": "1795421700.25", "epoch_milliseconds": "1795421700250"}
 LITERALS = ["true", "false", "null", "nul", "nulll", "True", "[]", "[1]", "{}", '{"a":{}}', '{"a":[]}', "", "x"]
 FEATURES = [
     '{"price":12.5,"brand":"x"}',
@@ -80,8 +81,11 @@ PIECES += [
 SPACES = ["", "", "", " ", "\n", "\t\r "]
 NO_SPACES = ["\x0b", "\xa0", "\x00", "x", ","]
 
+ODD_NAMES = ['"a"b"', '"вид', 'вид"', '"event_i\\u0064"', '"user_id', '"user_id""', "user_id", '"user_id\0"', '""']
+TEXTS = ["", "a", "view", "cart", "вид", "views", "vie", "x" * 7, "x" * 8, "x" * 9, "x" * 16, "x" * 256, "x" * 257]
+
 _texts = st.one_of(
-    st.sampled_from(["a", "view", "cart", "вид", "views", "vie", "x" * 7, "x" * 8, "x" * 16, "x" * 256, "x" * 257, ""]),
+    st.sampled_from(TEXTS),
     st.text(min_size=1, max_size=40),
 )
 _ordinary_texts = st.text(
@@ -193,13 +197,27 @@ def records(time_format: str) -> st.SearchStrategy[bytes]:
     return st.one_of(structured_records(time_format), mutated_records(time_format), st.binary(max_size=40))
 
 
+def awkward_records(time_format: str) -> list[bytes]:
+    """A good record with each of the values above at each member in turn, and with each odd name, twice in a row."""
+    strings = [json.dumps(text, ensure_ascii=False) for text in TEXTS + TIMES]
+    good = {f'"{name}"': '"a"' for name in KNOWN_NAMES}
+    good |= {'"event_type"': '"view"', '"event_time"': USUAL_TIMES[time_format], '"value"': "1", '"features"': "{}"}
+    made = []
+    for name in [*good, '"вид"', '"event_id "', '"a\\"b"']:
+        made += [good | {name: value} for value in NUMBERS + LITERALS + FEATURES + ESCAPED + strings]
+    for odd_name in ODD_NAMES:
+        for name in good:
+            renamed = {odd_name if n == name else n: value for n, value in good.items()}
+            made += [renamed, renamed, {**good, odd_name: "1"}, {**good, odd_name: "1"}]
+    return [("{" + ",".join(f"{n}:{value}" for n, value in members.items()) + "}").encode() for members in made]
+
+
 def changed_records(n: int, seed: int, time_format: str) -> list[bytes]:
     """Good, plain records, most of them with one or two bytes changed at random: many, and quickly made."""
     rng = random.Random(seed)
-    time = {"rfc3339": json.dumps(TIMES[1]), "epoch_seconds": "1795421700.25", "epoch_milliseconds": "1795421700250"}
     template = (
         '{"event_id":"e-%d","user_id":%d, "item_id":"i-%dé","event_type":"view","event_time":'
-        + time[time_format]
+        + USUAL_TIMES[time_format]
         + ',"value":%d.%d,"features":{"price":1.5e3,"brand":"x"},"new":true,"note":"a\\n"}'
     )
     made = []

@@ -13,7 +13,7 @@ from consumer.events.scanner import LEFT_TO_REFERENCE
 from consumer.messages import Outcome
 from consumer.settings import Input
 from tests.events.batches import NOW_MS, TOPIC, batch_of, event_json, reference_row, rows_of, scanner_outcomes
-from tests.events.records import changed_records, records
+from tests.events.records import awkward_records, changed_records, records
 
 VARIANTS = {
     "defaults": Input(),
@@ -38,7 +38,7 @@ TIMESTAMPS_MS = st.sampled_from([NOW_MS, NOW_MS, NOW_MS, 0, -1, 2**62, 2**63 - 1
 
 @pytest.mark.parametrize("variant", VARIANTS)
 @given(drawn=st.data(), timestamp_ms=TIMESTAMPS_MS)
-@test_settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@test_settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 def test_both_paths_give_the_same_columns(variant: str, drawn: st.DataObject, timestamp_ms: int) -> None:
     settings = VARIANTS[variant]
     some_records = records(settings.time_format)
@@ -46,6 +46,15 @@ def test_both_paths_give_the_same_columns(variant: str, drawn: st.DataObject, ti
     events = JsonCodec(settings).decode(batch_of(values, timestamp_ms, first_offset=2**40))
     expected = [reference_row(settings, value, timestamp_ms, 2**40 + i) for i, value in enumerate(values)]
     assert rows_of(events) == expected
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_both_paths_give_the_same_columns_for_every_awkward_value_of_every_member(variant: str) -> None:
+    settings = VARIANTS[variant]
+    values = awkward_records(settings.time_format)
+    rows = rows_of(JsonCodec(settings).decode(batch_of(values)))
+    expected = [reference_row(settings, value, offset=i) for i, value in enumerate(values)]
+    assert [pair for pair in zip(values, rows, expected, strict=True) if pair[1] != pair[2]] == []
 
 
 @pytest.mark.parametrize("variant", VARIANTS)

@@ -55,7 +55,10 @@ class FakeStore:
     def begin(self, base: str | None) -> None:
         with self._calls.call("begin_checkpoint", base):
             self._require_space()
-            start = {} if base is None else self._sound(base).arrays
+            try:
+                start = {} if base is None else self._sound(base).arrays
+            except CorruptCheckpoint as error:
+                raise OSError(errno.EIO, str(error)) from error
             self._disk.unfinished = StoredCheckpoint({name: array.copy() for name, array in start.items()})
 
     def write_rows(self, array: str, rows: Int64Array, values: Array) -> None:

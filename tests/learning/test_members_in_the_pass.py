@@ -66,8 +66,8 @@ def test_a_member_learns_what_the_pass_learned(name: str) -> None:
     member.learn(lesson)
     in_the_pass = getattr(world.model, name)
     state = member.state()
-    of_events = {"top", "top_age", "top_scores", "work"}  # working lists of the pass
-    for field in set(in_the_pass._fields) - of_events:
+    of_the_pass = {"top", "top_age", "top_scores", "work", "weight_bits", "fetched"}  # working memory
+    for field in set(in_the_pass._fields) - of_the_pass:
         expected, found = getattr(in_the_pass, field), state[f"learned.{field}"]
         n = min(len(expected), len(found))
         assert found[:n].tobytes() == expected[:n].tobytes(), field

@@ -56,5 +56,5 @@ def history(*rows: int) -> Int32Array:
     return np.array(rows, np.int32)
 
 
-INTERACTIONS = streams(most=30).map(interactions)
+INTERACTIONS = streams(most=20).map(interactions)
 HISTORIES = st.lists(st.integers(-1, 5), max_size=HISTORY).map(lambda rows: history(*rows))

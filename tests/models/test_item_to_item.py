@@ -92,11 +92,19 @@ def test_rows_hold_what_the_formula_gives_even_when_they_overflow(sessions: list
     for item in range(13):
         assert learned.row(item) == pytest.approx(learned.reference.weights(item, START_MS), rel=1e-6)
         assert learned.arrays.counts[item] == pytest.approx(learned.reference.count(item, START_MS))
+    assert_nothing_behind_the_entries(learned.arrays)
+
+
+def assert_nothing_behind_the_entries(arrays: ItemToItemArrays) -> None:
+    """What the search in blocks and the reuse of places rely on."""
+    in_use = np.arange(arrays.neighbour.shape[1]) < arrays.size[:, np.newaxis]
+    assert np.array_equal(arrays.neighbour >= 0, in_use)
+    assert np.array_equal(arrays.weight > 0, in_use)
 
 
 @given(SESSIONS, st.lists(st.integers(-1, 14), max_size=10))
 def test_lists_are_scored_as_the_formula_says(sessions: list[list[int]], history: list[int]) -> None:
-    learned = Learned(neighbours=20)
+    learned = Learned(neighbours=24)
     at_s = learn_sessions(learned, sessions, step_s=3_600.0)
     learned.check_ranked(history, at_s)
 
@@ -177,6 +185,11 @@ def test_moving_the_landmark_changes_no_list() -> None:
     assert learned.dirty.all(), "every row is in new units, so the next checkpoint needs them all"
 
 
+def test_rows_that_cannot_be_searched_in_whole_blocks_are_refused() -> None:
+    with pytest.raises(ValueError, match="12 entries, which is no multiple of 8"):
+        item_to_item.allocate(1, 12, DAY_S)
+
+
 def test_nothing_learned_gives_an_empty_list() -> None:
     assert Learned().ranked([0, 1]) == []
 
@@ -221,6 +234,7 @@ def test_forgetting_an_item_clears_its_row_and_the_entries_that_point_to_it() ->
     assert (learned.arrays.neighbour == 1).sum() == 0
     assert learned.dirty[:4].tolist() == [1, 0, 1, 0]
     assert learned.arrays.totals[COUNT_TOTAL] == pytest.approx(4.0)
+    assert_nothing_behind_the_entries(learned.arrays)
 
 
 def test_evidence_is_all_weight_ever_added_to_a_row() -> None:

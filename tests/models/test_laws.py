@@ -151,7 +151,7 @@ def test_the_same_stream_gives_the_same_numbers(make: Make, lesson: Interactions
 
 
 @law(Law.RESTORED_GOES_ON_ALIKE)
-@given(lesson=INTERACTIONS, place=st.integers(0, 30), probe=HISTORIES)
+@given(lesson=INTERACTIONS, place=st.integers(0, 20), probe=HISTORIES)
 def test_saved_and_restored_state_scores_and_learns_on_exactly_alike(
     make: Make, lesson: Interactions, place: int, probe: Int32Array
 ) -> None:
@@ -190,7 +190,7 @@ def test_inputs_are_neither_changed_nor_kept(make: Make, lesson: Interactions) -
 
 
 @law(Law.BATCHES_DO_NOT_MATTER)
-@given(lesson=INTERACTIONS, places=st.lists(st.integers(0, 30), max_size=4))
+@given(lesson=INTERACTIONS, places=st.lists(st.integers(0, 20), max_size=4))
 def test_how_the_stream_is_cut_into_batches_changes_nothing(
     make: Make, lesson: Interactions, places: list[int]
 ) -> None:

@@ -5,9 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
+import numpy as np
+
+from consumer.events.hashing import hash_text
 from consumer.learning.trainer import Trainer
 from consumer.messages import OutputRecord, StoredRecord
+from consumer.models import recommend
 from consumer.models.state import ModelState
+from consumer.ports import TransactionalOutput
 from consumer.settings import Settings
 from consumer.snapshots import formats
 from consumer.snapshots.description import describe
@@ -30,14 +35,21 @@ def new_cluster() -> FakeCluster:
 class Writer:
     """Learns rows of a stream and publishes; `at_s` is event time, counted from START_MS, and wall time too."""
 
-    def __init__(self, settings: Settings | None = None, cluster: FakeCluster | None = None) -> None:
+    def __init__(
+        self,
+        settings: Settings | None = None,
+        cluster: FakeCluster | None = None,
+        output: TransactionalOutput | None = None,
+    ) -> None:
         self.settings = settings or small_settings()
         self.cluster = cluster or new_cluster()
         self.calls = Calls()
         self.model = ModelState(self.settings)
-        self.output = FakeOutput(self.cluster, calls=self.calls)
+        self.output = output or FakeOutput(self.cluster, calls=self.calls)
         self.output.open()
-        self.publisher = Publisher(self.settings, "0123456789abcdef", self.model, PublishedRows(), self.output, "writer-1")
+        self.publisher = Publisher(
+            self.settings, "0123456789abcdef", self.model, PublishedRows(), self.output, "writer-1"
+        )
         self.publisher.last_reserved = 1_000_000
         self.trainer = Trainer(self.settings, self.model, lambda rows: self.publisher.rows.depart(self.model, rows))
         self.learned: list[Event] = []
@@ -70,9 +82,29 @@ class Writer:
             n += 1
         return n
 
+    def published_scores(self) -> dict[str, float]:
+        """What readers hold, as the writer knows it; departed items are left out."""
+        rows = np.flatnonzero(self.publisher.rows.score_hash).tolist()
+        return {self.model.item_id(row).decode(): float(self.publisher.rows.score[row]) for row in rows}
+
+    def recommend(self, history: Sequence[str], n: int) -> list[str]:
+        """From the learned state itself, at the watermark; oldest item first."""
+        model = self.model
+        rows = [model.find_item(hash_text(item.encode())) for item in reversed(history)]
+        lists = recommend.allocate_lists(len(rows), n)
+        scores = np.nan_to_num(model.scores(), nan=-1.0)
+        popular = np.argsort(-scores, kind="stable")[:n].astype(np.int32)
+        recommend.recommend(
+            model.item_to_item, model.scratch, model.items.is_live, model.repeat, model.fusion,
+            np.array(rows, np.int32), len(rows), float(self.watermark_ms or 0), popular, lists,
+        )  # fmt: skip
+        return [model.item_id(row).decode() for row in lists.merged[: lists.lengths[recommend.MERGED]]]
+
     def model_scores(self) -> dict[str, float]:
         scores = self.model.scores()
-        return {self.model.item_id(row).decode(): float(s) for row, s in enumerate(scores) if s == s}  # noqa: PLR0124
+        return {
+            self.model.item_id(row).decode(): float(scores[row]) for row in np.flatnonzero(~np.isnan(scores)).tolist()
+        }
 
 
 def replace_offset(row: Event, offset: int) -> Event:
@@ -80,9 +112,7 @@ def replace_offset(row: Event, offset: int) -> Event:
 
 
 def committed(cluster: FakeCluster, topic: str) -> list[StoredRecord]:
-    return [
-        StoredRecord(r.topic, r.partition, r.offset, r.key, r.value, r.headers) for r in cluster.committed(topic)
-    ]
+    return [StoredRecord(r.topic, r.partition, r.offset, r.key, r.value, r.headers) for r in cluster.committed(topic)]
 
 
 def manifests(cluster: FakeCluster, model: str = "default") -> list[Manifest]:
