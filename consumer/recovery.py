@@ -47,18 +47,16 @@ class Recovered:
 
 def read_standing(log: OutputLog, settings: Settings) -> Standing:
     """Read the manifest topic to its end. Raises Fatal if another model publishes to the same row topics."""
-    manifest: Manifest | None = None
-    epoch = 0
-    key, writer_key = settings.model.encode(), formats.writer_key(settings.model)
+    latest: dict[bytes, bytes] = {}
     for record in log.read(settings.publish.manifests_topic, {}):
-        if record.key is None or record.value is None:
-            continue
-        if record.key == key:
-            manifest = formats.decode_manifest(record.key, record.value)
-        elif record.key == writer_key:
-            epoch = formats.decode_writer(record.key, record.value).epoch
-        elif not record.key.endswith(b"/writer"):
-            _refuse_shared_topics(formats.decode_manifest(record.key, record.value), record.key, settings)
+        if record.key is not None and record.value is not None:
+            latest[record.key] = record.value
+    key, writer_key = settings.model.encode(), formats.writer_key(settings.model)
+    manifest = formats.decode_manifest(key, latest[key]) if key in latest else None
+    epoch = formats.decode_writer(writer_key, latest[writer_key]).epoch if writer_key in latest else 0
+    for other, value in latest.items():
+        if other != key and not other.endswith(b"/writer"):
+            _refuse_shared_topics(formats.decode_manifest(other, value), other, settings)
     return Standing(manifest, epoch)
 
 

@@ -13,7 +13,8 @@ from typing import Final
 
 from consumer.settings import Settings
 
-HOUR_MS: Final = 3_600_000
+MINUTE_MS: Final = 60_000
+HOUR_MS: Final = 60 * MINUTE_MS
 DAY_MS: Final = 24 * HOUR_MS
 DEAD_LETTER_ROOM: Final = 64 * 1024
 """Bytes that a dead letter may be larger than the record it holds: its headers."""
@@ -28,8 +29,10 @@ _ROWS: Final = {
 }
 _MANIFESTS: Final = {
     **_ROWS,
+    # Only the latest one counts: kept short, so that a start reads little.
+    "min.compaction.lag.ms": str(10 * MINUTE_MS),
     "segment.bytes": str(16 << 20),
-    "segment.ms": str(DAY_MS),
+    "segment.ms": str(10 * MINUTE_MS),
 }
 _DEAD_LETTERS: Final = {
     "cleanup.policy": "delete",

@@ -102,7 +102,7 @@ def _entry_of(neighbours: Int32Array, size: int, neighbour: int) -> int:
         for k in range(BLOCK):
             found += np.int32(k + 1) * np.int32(neighbours[start + k] == wanted)
         if found > 0:
-            return start + found - 1
+            return int(start + found - 1)
         start += BLOCK
     for entry in range(start, size):
         if neighbours[entry] == wanted:

@@ -1,0 +1,150 @@
+"""Damage on a real disk, and files that somebody else put there."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from consumer.checkpoints import listing
+from consumer.checkpoints.listing import Entry
+from consumer.checkpoints.local_store import LocalStore
+from consumer.errors import CorruptCheckpoint, Fatal
+from consumer.tables import Array
+from tests.checkpoints.stores import flip_bit, name_of, require_same, save
+from tests.fakes.calls import Crash
+
+ARRAYS: dict[str, Array] = {"t.a": np.arange(1_000), "t.b": np.ones((10, 3), np.float32)}
+FILES = ("contents.json", "t.a", "t.b")
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> LocalStore:
+    made = LocalStore(tmp_path)
+    save(made, name_of(1), ARRAYS)
+    return made
+
+
+def listed(tmp_path: Path, arrays: dict[str, Entry], notes: bytes = b"{}") -> None:
+    """Checkpoint 1 says that it holds these arrays."""
+    (tmp_path / name_of(1) / "contents.json").write_bytes(listing.encode(arrays, notes))
+
+
+@pytest.mark.parametrize("file", FILES)
+@pytest.mark.parametrize("damage", ["truncated", "longer", "flipped", "missing", "empty", "a directory"])
+def test_damage_to_any_file_is_noticed(store: LocalStore, tmp_path: Path, file: str, damage: str) -> None:
+    path = tmp_path / name_of(1) / file
+    if damage == "truncated":
+        os.truncate(path, path.stat().st_size - 1)
+    elif damage == "longer":
+        path.write_bytes(path.read_bytes() + b"x")
+    elif damage == "flipped":
+        flip_bit(path)
+    elif damage == "empty":
+        path.write_bytes(b"")
+    else:
+        path.unlink()
+        if damage == "a directory":
+            path.mkdir()
+    with pytest.raises(CorruptCheckpoint, match=name_of(1)):
+        store.arrays(name_of(1))
+
+
+def test_a_crash_before_the_rename_leaves_what_was_there(
+    store: LocalStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def crash(path: Path, target: Path) -> None:
+        raise Crash
+
+    monkeypatch.setattr(Path, "rename", crash)
+    with pytest.raises(Crash):
+        save(store, name_of(2), {"a": np.zeros(3)})
+    monkeypatch.undo()
+    after = LocalStore(tmp_path)
+    assert after.names() == [name_of(1)]
+    require_same(after.arrays(name_of(1)), ARRAYS)
+    save(after, name_of(2), {"a": np.zeros(3)})
+    assert after.names() == [name_of(1), name_of(2)]
+
+
+def test_a_checkpoint_of_the_same_moment_may_be_written_again(store: LocalStore) -> None:
+    save(store, name_of(1), {"a": np.zeros(3)})
+    require_same(store.arrays(name_of(1)), {"a": np.zeros(3)})
+
+
+def test_what_dead_processes_left_is_cleared_away_after_a_day(store: LocalStore, tmp_path: Path) -> None:
+    for name, age_s in (("unfinished-old", 100_000), ("removed-old", 100_000), ("unfinished-new", 10)):
+        (tmp_path / name).mkdir()
+        at_s = (tmp_path / name_of(1)).stat().st_mtime - age_s
+        os.utime(tmp_path / name, (at_s, at_s))
+    store.begin(None)
+    left = {path.name for path in tmp_path.iterdir() if path.name.endswith(("old", "new"))}
+    assert left == {"unfinished-new"}
+
+
+def test_other_things_in_the_directory_are_no_checkpoints(store: LocalStore, tmp_path: Path) -> None:
+    for name in ("checkpoint-copy", "checkpoint-", "lost+found", "removed-1"):
+        (tmp_path / name).mkdir()
+    (tmp_path / name_of(2)).write_text("a file")
+    assert store.names() == [name_of(1)]
+
+
+def test_a_directory_that_cannot_be_made_is_fatal_and_named(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(Fatal, match=r"checkpoint directory .*file/checkpoints cannot be made"):
+        LocalStore(tmp_path / "file" / "checkpoints")
+
+
+@pytest.mark.parametrize(
+    "array",
+    ["../../outside", "/etc/passwd", "..", ".", "", "a/b", "a\x00b", "a..b", "contents.json/x", "new\nline"],
+)
+def test_a_name_that_leads_out_of_the_checkpoint_is_refused(store: LocalStore, tmp_path: Path, array: str) -> None:
+    listed(tmp_path, {array: Entry("|u1", (4,), 0)})
+    with pytest.raises(CorruptCheckpoint, match="is not the name of an array"):
+        store.arrays(name_of(1))
+    with pytest.raises(OSError, match="is not the name of an array"):
+        store.begin(name_of(1))
+
+
+@pytest.mark.parametrize(
+    ("dtype", "shape", "complaint"),
+    [
+        ("|O8", (1,), "type"), ("<U4", (1,), "type"), (">i8", (1_000,), "type"), ("<i3", (1,), "type"),
+        ("", (1,), "type"),
+        ("<i8", (-1_000,), "impossible shape"), ("<i8", (-1, -1_000), "impossible shape"),
+        ("<i8", (1 << 62, 4), "impossible shape"), ("<i8", (1 << 35,), "bytes where"), ("<i8", (2_000,), "bytes where"),
+        ("<f8", (1_000, 0), "bytes where"),
+    ],
+)  # fmt: skip
+def test_a_type_or_shape_that_cannot_be_right_is_refused_before_memory_is_spent(
+    store: LocalStore, tmp_path: Path, dtype: str, shape: tuple[int, ...], complaint: str
+) -> None:
+    listed(tmp_path, {"t.a": Entry(dtype, shape, 0)})
+    with pytest.raises(CorruptCheckpoint, match=complaint):
+        store.arrays(name_of(1))
+
+
+@pytest.mark.parametrize(
+    "contents",
+    [
+        b"", b"{}", b"[]", b"null", b'{"crc32": 0, "contents": 5}', b'{"crc32": 1, "contents": "{}"}', b"\xff\xfe",
+        b'{"crc32": 2745614147, "contents": "{}"}', b'{"crc32": 223132457, "contents": "[]"}',
+    ],
+)  # fmt: skip
+def test_contents_of_another_kind_are_refused(store: LocalStore, tmp_path: Path, contents: bytes) -> None:
+    (tmp_path / name_of(1) / "contents.json").write_bytes(contents)
+    with pytest.raises(CorruptCheckpoint):
+        store.notes(name_of(1))
+
+
+def test_a_later_format_is_refused_by_its_number(
+    store: LocalStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(listing, "FORMAT", 2)
+    listed(tmp_path, {})
+    monkeypatch.undo()
+    with pytest.raises(CorruptCheckpoint, match="format 2 is not known to this version, which reads 1"):
+        store.notes(name_of(1))

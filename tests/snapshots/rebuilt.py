@@ -1,0 +1,118 @@
+"""The contract read by nobody's library but Python's: rows by json and hashlib, recommendations by the formulas."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from consumer.messages import InputRecord
+from tests.fakes.kafka import FakeCluster
+from tests.snapshots.worlds import MANIFESTS, RELATED, SCORES
+
+Row = dict[str, Any]
+
+
+def last_rows(cluster: FakeCluster, topic: str, before: Mapping[int, int] | None = None) -> dict[str, Row]:
+    """The last row of each key, tombstones taken away; `before`: only offsets in front of these."""
+    return {key: json.loads(value) for key, value in _last_values(cluster, topic, before).items()}
+
+
+def checksum(cluster: FakeCluster, positions: Mapping[str, Mapping[int, int]]) -> str:
+    """Of all rows in front of these positions."""
+    total = 0
+    for topic in (SCORES, RELATED):
+        for key, value in _last_values(cluster, topic, positions[topic]).items():
+            digest = hashlib.sha256(topic.encode() + b"\0" + key.encode() + b"\0" + value).digest()
+            total += int.from_bytes(digest[:8], "big")
+    return f"{total % 2**64:016x}"
+
+
+def records_of(cluster: FakeCluster, topic: str, version: int) -> list[InputRecord]:
+    """Upserts of one version."""
+    rows = [record for record in cluster.committed(topic) if record.value is not None]
+    return [record for record in rows if json.loads(record.value or b"")["version"] == version]
+
+
+def time_s(text: str) -> float:
+    return datetime.fromisoformat(text).timestamp()
+
+
+def _last_values(cluster: FakeCluster, topic: str, before: Mapping[int, int] | None) -> dict[str, bytes]:
+    values: dict[str, bytes] = {}
+    for record in cluster.committed(topic):
+        if before is not None and record.offset >= before.get(record.partition, 0):
+            continue
+        key = (record.key or b"").decode()
+        if record.value is None:
+            values.pop(key, None)
+        else:
+            values[key] = record.value
+    return values
+
+
+class PlainRecommender:
+    """DESIGN.md's formulas over the rows of the last manifest, with its constants, totals and tables."""
+
+    def __init__(self, cluster: FakeCluster) -> None:
+        newest = [record for record in cluster.committed(MANIFESTS) if record.key == b"default"][-1]
+        self.model = json.loads(newest.value or b"")["model"]
+        self.scores = last_rows(cluster, SCORES)
+        self.related = last_rows(cluster, RELATED)
+        self.constants = self.model["constants"]["item_to_item"]
+        self.now_s = time_s(self.model["totals"]["as_of"])
+
+    def _fresh(self, item: str) -> float:
+        return math.exp((time_s(self.related[item]["as_of"]) - self.now_s) / self.constants["time_constant_s"])
+
+    def _count(self, item: str) -> float:
+        return float(self.related[item]["mass"]) * self._fresh(item)
+
+    def _entries(self, item: str) -> list[tuple[str, float]]:
+        return [(j, w * self._fresh(item)) for j, w in self.related[item]["related"] if self._is_live(j)]
+
+    def _is_live(self, item: str) -> bool:
+        return item in self.related and item in self.scores
+
+    def listed(self, history: Sequence[str]) -> list[str]:
+        """Items outside the history, best first; `history` latest first."""
+        k = self.constants
+        first: dict[str, float] = defaultdict(float)
+        places = {item: b for b, item in reversed(list(enumerate(history))) if self._is_live(item)}
+        for item, b in sorted(places.items(), key=lambda place: place[1])[: k["max_history"]]:
+            c = self._count(item)
+            idf = math.log((self.model["totals"]["item_to_item"] + 1) / (c + 1))
+            a = math.exp(-k["step_decay"] * b) * max(idf, 0.0) ** k["idf_power"]
+            a /= (c + k["count_prior"]) ** k["history_count_power"]
+            for j, w in self._entries(item):
+                first[j] += a * w
+        outside = {j: s for j, s in first.items() if j not in places}
+        total: dict[str, float] = defaultdict(float, outside)
+        for j in sorted(outside, key=lambda j: -outside[j])[: k["hops"]]:
+            for other, w in self._entries(j):
+                if other not in places:
+                    total[other] += k["hop_weight"] * outside[j] * w / (self._count(j) + k["count_prior"])
+        values = {j: s / (self._count(j) + k["count_prior"]) ** k["candidate_count_power"] for j, s in total.items()}
+        return sorted((j for j in values if values[j] > 0), key=lambda j: -values[j])[: k["list_length"]]
+
+    def recommend(self, history: Sequence[str], n: int) -> list[str]:
+        """Oldest item first."""
+        latest_first: list[str] = []
+        for item in reversed(history):
+            if not latest_first or latest_first[-1] != item:
+                latest_first.append(item)
+        context = min(len(latest_first), self.model["constants"]["repeat"]["contexts"]) - 1
+        chances = self.model["tables"]["repeat.chance"][context]
+        repeated = {item: chances[b] for b, item in reversed(list(enumerate(latest_first[: len(chances)])))}
+        listed = self.listed(latest_first)
+        ends = self.model["constants"]["fusion"]["bucket_ends"]
+        by_rank = self.model["tables"]["fusion.chance"][context]
+        ranked = [(by_rank[sum(end <= place for end in ends)], 1, item) for place, item in enumerate(listed)]
+        ranked += [(chance, 0, item) for item, chance in repeated.items() if self._is_live(item)]
+        merged = [item for _, _, item in sorted(ranked, key=lambda entry: (-entry[0], -entry[1]))]
+        popular = sorted(self.scores, key=lambda item: (-self.scores[item]["score"], item))
+        return [*merged, *(item for item in popular if item not in merged)][:n]
