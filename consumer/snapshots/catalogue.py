@@ -65,6 +65,7 @@ class Catalogue:
         self._fit(len(self.numbering), related.neighbour.shape[1])
         self.score[scores.rows] = scores.scores
         self.score_hash[scores.rows] = scores.hashes
+        self._keep_up_with(float(related.as_of_ms.max(initial=self.landmark_ms)))
         gain = np.exp((related.as_of_ms - self.landmark_ms) / self.time_constant_ms)
         rows, width = related.rows, related.neighbour.shape[1]
         self.neighbour[rows] = -1
@@ -123,6 +124,16 @@ class Catalogue:
         copy.count[:n] = self.count[kept] * factor
         copy.checksum = self.checksum
         return copy
+
+    def _keep_up_with(self, newest_ms: float) -> None:
+        """Move the landmark where weights of that time would leave float32's range in its units: behind a first
+        version without events, which is as of 1970, or after years."""
+        if (newest_ms - self.landmark_ms) / self.time_constant_ms <= MAX_EXPONENT:
+            return
+        factor = np.exp((self.landmark_ms - newest_ms) / self.time_constant_ms)
+        self.weight *= np.float32(factor)
+        self.count *= factor
+        self.landmark_ms = newest_ms
 
     def _kept(self) -> UInt8Array:
         """(n,) 1: has a row, or a row lists it."""

@@ -85,9 +85,9 @@ def learn_sessions(learned: Learned, sessions: Sequence[Sequence[int]], step_s: 
     return at_s
 
 
-@given(SESSIONS)
-def test_rows_hold_what_the_formula_gives_even_when_they_overflow(sessions: list[list[int]]) -> None:
-    learned = Learned()
+@given(SESSIONS, st.sampled_from((3, 8, 11)))
+def test_rows_hold_what_the_formula_gives_even_when_they_overflow(sessions: list[list[int]], neighbours: int) -> None:
+    learned = Learned(neighbours=neighbours)
     learn_sessions(learned, sessions)
     for item in range(13):
         assert learned.row(item) == pytest.approx(learned.reference.weights(item, START_MS), rel=1e-6)
@@ -183,11 +183,6 @@ def test_moving_the_landmark_changes_no_list() -> None:
     assert [item for item, _ in after] == [item for item, _ in before]
     assert dict(after) == pytest.approx(dict(before), rel=1e-6)
     assert learned.dirty.all(), "every row is in new units, so the next checkpoint needs them all"
-
-
-def test_rows_that_cannot_be_searched_in_whole_blocks_are_refused() -> None:
-    with pytest.raises(ValueError, match="12 entries, which is no multiple of 8"):
-        item_to_item.allocate(1, 12, DAY_S)
 
 
 def test_nothing_learned_gives_an_empty_list() -> None:

@@ -67,6 +67,20 @@ def test_weights_are_in_units_of_a_fresh_event_at_the_watermark_whenever_the_row
     assert dict(read_all(writer.cluster).related("a"))["b"] == pytest.approx(before * 2.718281828**-1, rel=1e-5)
 
 
+def test_a_reader_that_was_there_before_the_first_event_reads_the_same_weights() -> None:
+    """The version without events has no watermark, and is as of 1970."""
+    writer, reader = Writer(), SnapshotReader("default")
+    for rows in ([], [Event("a", at_s=0.0), Event("b", at_s=1.0)]):
+        writer.learn(rows)
+        writer.publish_all()
+        for topic in (MANIFESTS, SCORES, RELATED):
+            reader.feed(committed(writer.cluster, topic))
+        reader.advance(ends(writer.cluster))
+    assert reader.version == 2
+    assert reader.related("a") == read_all(writer.cluster).related("a") != []
+    assert reader.recommend(["a"], 2) == read_all(writer.cluster).recommend(["a"], 2)
+
+
 def test_an_empty_or_unknown_history_gets_the_top_of_the_scores() -> None:
     reader = read_all(small_shop().cluster)
     top = [item for item, _ in reader.top(4)]
