@@ -62,6 +62,7 @@ class Durability:
         self._publisher = publisher
         self._checkpointer = checkpointer
         self._publish_from: Positions = recovered.publish_from
+        self._output_partitions = recovered.output_partitions
         self._letters_from: Positions = dict(publisher.dead_letter_positions)
         self._published: Positions = {}
         self._n_rows_waiting = 0
@@ -208,6 +209,7 @@ class Durability:
             reserved_version=publisher.version + RESERVED_VERSIONS,
             input_positions=dict(self._intake.positions),
             output_positions={topic: dict(by) for topic, by in publisher.output_positions.items()},
+            output_partitions=self._output_partitions,
             dead_letter_positions=dict(self._letters_from),
             watermark_ms=self._state.admission.watermark_ms,
             saved_at=formats.timestamp(self._adapters.clock.wall_s()),

@@ -43,6 +43,8 @@ class Recovered:
     """Nothing is published before the input has been learned up to here: an earlier run already showed that much."""
     written_dead_letters: set[tuple[int, int]]
     """(partition, offset) of input records whose dead letters lie behind the checkpoint's position."""
+    output_partitions: dict[str, int]
+    """How many each row topic has."""
 
 
 def read_standing(log: OutputLog, settings: Settings) -> Standing:
@@ -69,6 +71,16 @@ def _refuse_shared_topics(other: Manifest, key: bytes, settings: Settings) -> No
         )
 
 
+def _require_unchanged(before: dict[str, int], now: dict[str, int]) -> None:
+    for topic, n in now.items():
+        if before[topic] != n:
+            raise Fatal(
+                f"{topic} had {before[topic]} partitions and now has {n}: rows of items that moved to another "
+                "partition would stay where they were for ever. Make the topic anew with the old number, or publish "
+                "to new row topics under another model name"
+            )
+
+
 class TakeOver:
     """One attempt to become the writer."""
 
@@ -92,13 +104,19 @@ class TakeOver:
                 "though it has been published before. Bring the checkpoints back, or learn again from the beginning "
                 "with --rebuild"
             )
-        self._resume_publishing(standing, loaded)
+        partitions = self._output_partitions()
+        self._resume_publishing(standing, loaded, partitions)
         positions = self._input_positions(loaded)
         publish_from = self._published_input(standing.manifest)
         written = set(self._written_dead_letters(positions))
-        return Recovered(positions, publish_from, written), loaded
+        return Recovered(positions, publish_from, written, partitions), loaded
 
-    def _resume_publishing(self, standing: Standing, loaded: Loaded | None) -> None:
+    def _output_partitions(self) -> dict[str, int]:
+        publish = self._settings.publish
+        topics = (publish.scores_topic, publish.related_topic)
+        return {topic: len(self._adapters.log.partitions(topic)) for topic in topics}
+
+    def _resume_publishing(self, standing: Standing, loaded: Loaded | None, partitions: dict[str, int]) -> None:
         """Version number, output positions and published rows as readers hold them now."""
         publisher, manifest = self._publisher, standing.manifest
         publisher.version = manifest.version if manifest else 0
@@ -108,6 +126,8 @@ class TakeOver:
                 # The output topics were made anew: numbers go on behind all that may ever have been given.
                 publisher.version = loaded.notes.reserved_version
                 manifest = None
+            else:
+                _require_unchanged(loaded.notes.output_partitions, partitions)
         start: dict[str, dict[int, int]] = {}
         if loaded is not None and manifest is not None:
             start = loaded.notes.output_positions

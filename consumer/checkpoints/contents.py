@@ -34,6 +34,8 @@ class Notes(msgspec.Struct, frozen=True, kw_only=True):
     """No version up to this one will ever be given again, even if the output topics are lost."""
     input_positions: dict[int, int]
     output_positions: dict[str, dict[int, int]]
+    output_partitions: dict[str, int]
+    """How many each row topic has."""
     dead_letter_positions: dict[int, int]
     watermark_ms: int | None
     saved_at: str

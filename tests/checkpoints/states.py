@@ -52,6 +52,7 @@ def notes_of(settings: Settings, version: int = 1, epoch: int = 1, position: int
         reserved_version=version + 100,
         input_positions={0: position},
         output_positions={},
+        output_partitions={},
         dead_letter_positions={},
         watermark_ms=None,
         saved_at="2026-11-23T10:15:00.000Z",

@@ -125,6 +125,14 @@ def test_row_topics_of_another_model_are_refused() -> None:
         world.live(settings=other)
 
 
+def test_another_number_of_partitions_in_a_row_topic_is_refused() -> None:
+    world = learned_world()
+    log = world.cluster.logs("item-scores")
+    log.append(type(log[0])())
+    with pytest.raises(Fatal, match="item-scores had 2 partitions and now has 3"):
+        world.live()
+
+
 def test_an_input_that_lost_what_was_not_yet_read_is_refused() -> None:
     world = learned_world(100)
     world.produce(visits(50, start=100))
