@@ -38,6 +38,9 @@ MANY_LETTERS = 500
 """With so many dead letters in hand a version goes out at once."""
 TOO_MANY_LETTERS = 5_000
 """With so many dead letters in hand nothing more may be taken."""
+LIVE_SHARE = 0.5
+"""Publishing takes at most this share of the loop's time, whatever the interval."""
+FINISH_TIMEOUT_S = 20.0
 FIRST_BACKOFF_S = 0.2
 MAX_BACKOFF_S = 5.0
 
@@ -71,6 +74,8 @@ class Durability:
         self._publish_at_s = self._heartbeat_at_s = 0.0
         self._backoff_s = 0.0
         self._is_fenced = False
+        self.is_live = False
+        """Whether the input has been learned up to its end."""
         self.is_superseded = False
         """Another writer has taken over; this term is over."""
         self.letters: list[OutputRecord] = []
@@ -102,13 +107,36 @@ class Durability:
         return has_published
 
     def finish(self) -> None:
-        """Write, save and commit everything learned, before a clean stop. Raises what prevents it."""
-        while self.letters or (self.has_caught_up and self._published != self._intake.positions):
-            self._write(self._adapters.clock.monotonic_s())
+        """Write, save and commit everything learned, before a clean stop; nothing if another writer has taken over.
+
+        Raises Fatal if it can't be done in time; the next start goes on from the last checkpoint.
+        """
+        give_up_s = self._adapters.clock.monotonic_s() + FINISH_TIMEOUT_S
+        while not self.is_superseded and (self._is_fenced or self.letters or self._is_version_missing):
+            self._try_to_write()
+            if self._adapters.clock.monotonic_s() > give_up_s:
+                raise Fatal(f"what was learned last could not be published within {FINISH_TIMEOUT_S:g} s")
+        if self.is_superseded:
+            return
         if self._checkpointer.phase is Phase.WRITING:
             self._await_saved()
         if (self._saved, self._saved_version) != (self._intake.positions, self._publisher.version):
             self._save_now()
+
+    @property
+    def _is_version_missing(self) -> bool:
+        return self.has_caught_up and self._published != self._intake.positions
+
+    def _try_to_write(self) -> None:
+        try:
+            if self._is_fenced:
+                self._reopen()
+            else:
+                self._write(self._adapters.clock.monotonic_s())
+        except Retryable as error:
+            self.retry_later(error)
+        except Fenced as error:
+            self.fenced(error)
 
     def retry_later(self, error: Retryable) -> None:
         """A transaction failed for a reason that may pass: leave it, and wait a little longer each time."""
@@ -186,7 +214,7 @@ class Durability:
             self._publisher.write_dead_letters(self.letters)
         self.letters = []
         self._backoff_s = 0.0
-        self._publish_at_s = now_s + self._settings.publish.interval_s
+        self._publish_at_s = self._next_publish_s(now_s)
         self._heartbeat_at_s = now_s + self._settings.publish.heartbeat_s
         return self.has_caught_up
 
@@ -196,6 +224,13 @@ class Durability:
         self._checkpointer.hurry(now_s)
         self._freeze(now_s)
         self._await_saved()
+
+    def _next_publish_s(self, started_s: float) -> float:
+        """After the interval, but leave learning its share of the time: behind the stream most of it, for nobody waits
+        for versions that show the past."""
+        share = LIVE_SHARE if self.is_live else self._settings.publish.catch_up_share
+        seconds = self._adapters.clock.monotonic_s() - started_s
+        return started_s + max(self._settings.publish.interval_s, seconds / share)
 
     def _freeze(self, now_s: float) -> None:
         """Step 3 begins: this moment is the checkpoint's. No dead letter is in hand, so none can be lost."""

@@ -14,6 +14,10 @@ from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
 
 import numba
+from llvmlite import ir  # type: ignore[import-untyped] # ships no types
+from numba.core import cgutils, types
+from numba.extending import intrinsic
+from numpy.typing import NDArray
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -40,6 +44,8 @@ _config: Any = numba.config
 _config.CACHE_DIR = str(_cache_root() / f"kernels-{_sources_digest()}")
 
 _njit: Any = numba.njit  # its type knows neither `_nrt` nor what it returns
+_intrinsic: Any = intrinsic  # nor are these typed
+_cgutils: Any = cgutils
 _OPTIONS: dict[str, Any] = {"cache": True, "nogil": True, "error_model": "numpy"}
 
 
@@ -53,16 +59,34 @@ def hot_kernel(function: Callable[P, R]) -> Callable[P, R]:
     """A `kernel` that allocates no array, nor does anything it calls: working memory is passed in.
 
     Numba counts references to every array of every tuple at every call; for the learning pass, with its sixty arrays,
-    that was most of the time. Code that allocates nothing can be compiled without the counting.
-    """
-    compiled: Callable[P, R] = _njit(**_OPTIONS, _nrt=False)(function)
-    return compiled
-
-
-def inlined_kernel(function: Callable[P, R]) -> Callable[P, R]:
-    """A `hot_kernel` that always becomes part of its callers, for what is small or called for each record.
-
-    An array is seven arguments of a call, so a call that takes a few of them costs more than most such functions do.
+    that was most of the time. Code that allocates nothing can be compiled without the counting. It always becomes part
+    of its callers, too: an array is seven arguments of a call.
     """
     compiled: Callable[P, R] = _njit(**_OPTIONS, _nrt=False, forceinline=True)(function)
     return compiled
+
+
+@_intrinsic  # type: ignore[untyped-decorator] # see above
+def _prefetch(_typing: Any, array: Any, row: Any, column: Any) -> Any:
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        array_type = signature.args[0]
+        view = context.make_array(array_type)(context, builder, arguments[0])
+        indices = [context.cast(builder, arguments[k], signature.args[k], types.intp) for k in (1, 2)]
+        address = _cgutils.get_item_pointer(
+            context, builder, array_type, view, indices[: array_type.ndim], wraparound=False
+        )
+        pointer, integer = _cgutils.voidptr_t, ir.IntType(32)
+        hint = _cgutils.get_or_insert_function(
+            builder.module, ir.FunctionType(ir.VoidType(), [pointer, integer, integer, integer]), "llvm.prefetch.p0"
+        )
+        read, keep, data = (integer(k) for k in (0, 3, 1))
+        builder.call(hint, [builder.bitcast(address, pointer), read, keep, data])
+        return context.get_dummy_value()
+
+    return types.void(array, row, column), generate
+
+
+@hot_kernel
+def prefetch(array: NDArray[Any], row: int, column: int) -> None:
+    """In a kernel: begin to bring the cache line of array[row, column] (of a vector: array[row]) near. Never faults."""
+    _prefetch(array, row, column)

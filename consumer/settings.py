@@ -218,11 +218,13 @@ class Publish(Section):
     interval_s: Seconds = 0.4
     heartbeat_s: Seconds = 5.0
     """An empty version goes out when nothing changed for so long."""
+    catch_up_share: float = Field(0.05, gt=0, le=1)
+    """Most of the loop's time that publishing takes while the input is behind: versions that show the past can wait."""
     tolerance: float = Field(0.02, gt=0, le=0.5)
     """A score is published again when it has moved by more than this share of itself."""
     related_tolerance: float = Field(0.05, gt=0, le=0.5)
     """A related row is published again when more than this share of its evidence has changed."""
-    max_rows: int = Field(5_000, ge=1, le=1_000_000)
+    max_rows: int = Field(3_000, ge=1, le=1_000_000)
     """Most rows of each topic in one version; what waits goes out with the next."""
     related: int = Field(50, ge=1, le=1_000)
     """Most entries of a related row."""

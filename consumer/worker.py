@@ -22,6 +22,9 @@ logger = logging.getLogger(__name__)
 
 REPORT_INTERVAL_S = 1.0
 METADATA_INTERVAL_S = 30.0
+IDLE_POLLS = 20
+"""After so many polls in a row without a record the input counts as read to its end: transaction markers and compaction
+leave its last offsets without one."""
 
 
 class Ended(Enum):
@@ -50,9 +53,9 @@ class Worker:
         self._intake = intake
         self._durability = durability
         self._live_from = {p: end for p, (_, end) in adapters.source.bounds().items()}
-        self._is_live = False
         self._unpublished: list[tuple[Int64Array, bool]] = []
         self._refusal: Fatal | None = None
+        self._n_idle = 0
         self._newest_ms = 0
         self._report_at_s = 0.0
         self._metadata_at_s = self._clock.monotonic_s() + METADATA_INTERVAL_S
@@ -84,8 +87,10 @@ class Worker:
             return
         decoded = self._reader.next(self._settings.batch.max_wait_s)
         if decoded is None:
-            self._is_live = True
+            self._n_idle += 1
+            self._durability.is_live = self._durability.is_live or self._n_idle >= IDLE_POLLS
             return
+        self._n_idle = 0
         started_s = self._clock.monotonic_s()
         taken = self._intake.take(decoded)
         self._state.trainer.learn(taken.admitted)
@@ -107,14 +112,14 @@ class Worker:
         timestamps_ms = timestamps_ms[timestamps_ms >= 0]
         if len(timestamps_ms):
             self._newest_ms = max(self._newest_ms, int(timestamps_ms.max()))
-        self._is_live = self._is_live or all(
+        self._durability.is_live = self._durability.is_live or all(
             self._intake.positions.get(p, 0) >= end for p, end in self._live_from.items()
         )
         self._telemetry.batch_learned(len(outcome), seconds)
         self._telemetry.outcomes(taken.outcomes())
         self._telemetry.dead_letters(taken.dead_letter_counts())
-        self._telemetry.events_updated(_ages_s(timestamps_ms, self._clock.wall_s()), is_live=self._is_live)
-        self._unpublished.append((timestamps_ms, self._is_live))
+        self._telemetry.events_updated(_ages_s(timestamps_ms, self._clock.wall_s()), is_live=self._durability.is_live)
+        self._unpublished.append((timestamps_ms, self._durability.is_live))
 
     def _report(self) -> None:
         now_s = self._clock.monotonic_s()

@@ -35,6 +35,7 @@ UNFINISHED = "unfinished-"
 REMOVED = "removed-"
 NAME = re.compile(r"checkpoint-\d+(-\d+)*")
 COPY_BYTES = 1 << 22
+MAP_BYTES = 1 << 23
 ABANDONED_S = 86_400.0
 """An unfinished checkpoint untouched for so long belongs to nobody."""
 
@@ -92,9 +93,7 @@ class LocalStore:
             shape = (n_needed, *row_shape)
             _allocate(path, int(np.prod(shape, dtype=np.int64)) * dtype.itemsize)
         self._written[array] = (dtype, shape)
-        if len(rows):
-            file = np.memmap(path, dtype, "r+", shape=shape)
-            file[rows] = values
+        _scatter(path, rows, values)
 
     def write_array(self, array: str, values: Array) -> None:
         values = np.ascontiguousarray(values)
@@ -146,6 +145,21 @@ class LocalStore:
         except OSError as error:
             raise CorruptCheckpoint(f"{name}/{CONTENTS}: {error.strerror}") from error
         return listing.decode(name, data)
+
+
+def _scatter(path: Path, rows: Int64Array, values: Array) -> None:
+    """Write rows through maps of a few MiB each: a map of the whole file would count as resident memory."""
+    order = np.argsort(rows, kind="stable")
+    rows, values = rows[order], values[order]
+    per_map = max(1, MAP_BYTES // max(1, values[:1].nbytes))
+    done = 0
+    while done < len(rows):
+        first = int(rows[done])
+        end = int(np.searchsorted(rows, first + per_map))
+        shape = (int(rows[end - 1]) - first + 1, *values.shape[1:])
+        window = np.memmap(path, values.dtype, "r+", offset=first * values[:1].nbytes, shape=shape)
+        window[rows[done:end] - first] = values[done:end]
+        done = end
 
 
 def _allocate(path: Path, n_bytes: int) -> None:

@@ -13,7 +13,7 @@ from typing import TypeAlias
 
 import numpy as np
 
-from consumer.kernels import hot_kernel, inlined_kernel
+from consumer.kernels import hot_kernel
 from consumer.messages import Int64Array, UInt8Array, UInt64Array
 
 Hash: TypeAlias = tuple[np.uint64, np.uint64]
@@ -28,7 +28,7 @@ _NO_TEXT = np.uint64(0xFFFFFFFFFFFFFFFF)
 _FIVE = np.uint64(5)
 
 
-@inlined_kernel
+@hot_kernel
 def load_64(text: UInt8Array, at: int) -> np.uint64:
     """The eight bytes from `at` on, the first one lowest; the caller has made sure that they exist."""
     p = np.uint64(at)  # an unsigned index needs no check for "negative counts from the end": one load, not eight
@@ -44,7 +44,7 @@ def load_64(text: UInt8Array, at: int) -> np.uint64:
     )
 
 
-@inlined_kernel
+@hot_kernel
 def _load_short(text: UInt8Array, at: int, length: int) -> np.uint64:
     """Fewer than eight bytes from `at` on, as `load_64` would give them if zeros followed."""
     word = np.uint64(0)
@@ -53,7 +53,7 @@ def _load_short(text: UInt8Array, at: int, length: int) -> np.uint64:
     return word
 
 
-@inlined_kernel
+@hot_kernel
 def _load_last(text: UInt8Array, end: int, count: int, length: int) -> np.uint64:
     """The last `count` (1 … 8) of the `length` bytes before `end`, as a word; reads nothing outside them."""
     if length >= 8:
@@ -61,22 +61,22 @@ def _load_last(text: UInt8Array, end: int, count: int, length: int) -> np.uint64
     return _load_short(text, end - count, count)
 
 
-@inlined_kernel
+@hot_kernel
 def _rotated(x: np.uint64, bits: int) -> np.uint64:
     return (x << np.uint64(bits)) | (x >> np.uint64(64 - bits))
 
 
-@inlined_kernel
+@hot_kernel
 def _first_mixed(k: np.uint64) -> np.uint64:
     return _rotated(k * _C1, 31) * _C2
 
 
-@inlined_kernel
+@hot_kernel
 def _second_mixed(k: np.uint64) -> np.uint64:
     return _rotated(k * _C2, 33) * _C1
 
 
-@inlined_kernel
+@hot_kernel
 def _block(h1: np.uint64, h2: np.uint64, k1: np.uint64, k2: np.uint64) -> Hash:
     """The state after sixteen more bytes, k1 and k2."""
     h1 = (_rotated(h1 ^ _first_mixed(k1), 27) + h2) * _FIVE + _ADD_1
@@ -84,14 +84,14 @@ def _block(h1: np.uint64, h2: np.uint64, k1: np.uint64, k2: np.uint64) -> Hash:
     return h1, h2
 
 
-@inlined_kernel
+@hot_kernel
 def _avalanched(k: np.uint64) -> np.uint64:
     k = (k ^ (k >> np.uint64(33))) * _MIX_1
     k = (k ^ (k >> np.uint64(33))) * _MIX_2
     return k ^ (k >> np.uint64(33))
 
 
-@inlined_kernel
+@hot_kernel
 def _finished(h1: np.uint64, h2: np.uint64, length: int) -> Hash:
     h1 ^= np.uint64(length)
     h2 ^= np.uint64(length)
@@ -123,13 +123,13 @@ def seeded_hash_128(text: UInt8Array, start: int, length: int, seed: int) -> Has
     return _finished(h1, h2, length)
 
 
-@inlined_kernel
+@hot_kernel
 def hash_128(text: UInt8Array, start: int, length: int) -> Hash:
     """The hash of the id that lies in `text` from `start` on. Reads nothing outside its `length` bytes."""
     return seeded_hash_128(text, start, length, 0)
 
 
-@inlined_kernel
+@hot_kernel
 def hash_coordinates(topic_hash: np.uint64, partition: int, offset: int) -> Hash:
     """What stands for the id of an event that has none; the same whenever the record is read again.
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 
 from consumer.events.hashing import load_64
-from consumer.kernels import hot_kernel, inlined_kernel
+from consumer.kernels import hot_kernel
 from consumer.messages import UInt8Array
 
 NOT_PLAIN = -1
@@ -31,13 +31,13 @@ _ZERO_64 = np.uint64(0)
 _ONE_64 = np.uint64(1)
 
 
-@inlined_kernel
+@hot_kernel
 def byte_at(text: UInt8Array, at: int) -> int:
     """The byte as a signed number; by an unsigned index, which needs no check for negative ones."""
     return np.int64(text[np.uint64(at)])  # type: ignore[return-value]  # numba knows one kind of integer here
 
 
-@inlined_kernel
+@hot_kernel
 def space_end(text: UInt8Array, at: int, limit: int) -> int:
     """Behind the white space at `at`, if any."""
     while at < limit:
@@ -48,7 +48,7 @@ def space_end(text: UInt8Array, at: int, limit: int) -> int:
     return at
 
 
-@inlined_kernel
+@hot_kernel
 def _special_bytes(word: np.uint64) -> np.uint64:
     """The high bit of each byte that is a quote, a backslash, a control character or not ASCII; the lowest such bit is
     right, higher ones may be set by a borrow."""
@@ -56,7 +56,7 @@ def _special_bytes(word: np.uint64) -> np.uint64:
     return found & _HIGH_BITS
 
 
-@inlined_kernel
+@hot_kernel
 def _lowest_byte(marks: np.uint64) -> int:
     """Number of the lowest byte whose high bit is set; `marks` must not be 0."""
     lowest = (marks & (_ZERO_64 - marks)) >> np.uint64(7)
@@ -88,13 +88,13 @@ def _multibyte_end(text: UInt8Array, at: int, limit: int) -> int:
     return end
 
 
-@inlined_kernel
+@hot_kernel
 def _is_simple_escape(c: int) -> bool:
     """Whether a backslash and this byte stand for one character by themselves: all escapes but `\\u`."""
     return c in _SIMPLE_ESCAPES
 
 
-@inlined_kernel
+@hot_kernel
 def string_end(text: UInt8Array, at: int, limit: int, may_escape: bool) -> int:
     """Index of the closing quote of the string whose first character is at `at`."""
     while at < limit:
@@ -119,7 +119,7 @@ def string_end(text: UInt8Array, at: int, limit: int, may_escape: bool) -> int:
     return NOT_PLAIN
 
 
-@inlined_kernel
+@hot_kernel
 def digits_end(text: UInt8Array, at: int, limit: int) -> int:
     """Behind the digits at `at`, if any."""
     while at < limit and _ZERO <= byte_at(text, at) <= 0x39:
@@ -127,7 +127,7 @@ def digits_end(text: UInt8Array, at: int, limit: int) -> int:
     return at
 
 
-@inlined_kernel
+@hot_kernel
 def _exponent_end(text: UInt8Array, at: int, limit: int) -> int:
     """Behind an exponent of one or two digits, `at` being behind the `e`."""
     if at < limit and (byte_at(text, at) == _PLUS or byte_at(text, at) == _MINUS):
@@ -138,7 +138,7 @@ def _exponent_end(text: UInt8Array, at: int, limit: int) -> int:
     return end
 
 
-@inlined_kernel
+@hot_kernel
 def number_end(text: UInt8Array, at: int, limit: int) -> int:
     """Behind the number at `at`; a plain number is finite."""
     first = at + 1 if byte_at(text, at) == _MINUS else at
@@ -157,7 +157,7 @@ def number_end(text: UInt8Array, at: int, limit: int) -> int:
     return end if end - at <= MAX_NUMBER_BYTES else NOT_PLAIN
 
 
-@inlined_kernel
+@hot_kernel
 def literal_end(text: UInt8Array, at: int, limit: int) -> int:
     """Behind `true`, `false` or `null`."""
     if at + 4 > limit:
@@ -170,7 +170,7 @@ def literal_end(text: UInt8Array, at: int, limit: int) -> int:
     return NOT_PLAIN
 
 
-@inlined_kernel
+@hot_kernel
 def colon_end(text: UInt8Array, at: int, limit: int) -> int:
     """Behind a colon and the white space around it, at the first byte of the value."""
     at = space_end(text, at, limit)

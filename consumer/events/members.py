@@ -19,7 +19,7 @@ from consumer.events.json_text import (
     space_end,
     string_end,
 )
-from consumer.kernels import inlined_kernel
+from consumer.kernels import hot_kernel
 from consumer.messages import Int64Array, UInt8Array, UInt64Array
 
 # What was found of a known member: entries of `kinds`.
@@ -76,7 +76,7 @@ def no_members() -> Members:
     return Members(*(np.zeros(N_FIELDS, dtype=np.int64) for _ in Members._fields))
 
 
-@inlined_kernel
+@hot_kernel
 def is_name(text: UInt8Array, at: int, limit: int, names: Names, i: int) -> bool:
     """Whether the i-th text and a closing quote stand at `at`, before `limit`."""
     length = names.lengths[i]
@@ -88,7 +88,7 @@ def is_name(text: UInt8Array, at: int, limit: int, names: Names, i: int) -> bool
     return True
 
 
-@inlined_kernel
+@hot_kernel
 def index_of_name(text: UInt8Array, at: int, limit: int, names: Names) -> int:
     """Which text stands at `at` with a closing quote; UNKNOWN: none of them."""
     for i in range(len(names.lengths)):
@@ -97,7 +97,7 @@ def index_of_name(text: UInt8Array, at: int, limit: int, names: Names) -> int:
     return UNKNOWN
 
 
-@inlined_kernel
+@hot_kernel
 def _value_end(text: UInt8Array, at: int, limit: int, field: int, members: Members) -> int:
     """Behind the value at `at`; if the field is known, notes where it lies."""
     c = byte_at(text, at)
@@ -124,7 +124,7 @@ def _value_end(text: UInt8Array, at: int, limit: int, field: int, members: Membe
     return end
 
 
-@inlined_kernel
+@hot_kernel
 def find_members(text: UInt8Array, start: int, limit: int, names: Names, guesses: Int64Array, members: Members) -> bool:
     """Read the record from `start` to `limit`: one plain JSON object, nothing behind it, no known name twice.
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from consumer.events.hashing import load_64
 from consumer.events.json_text import byte_at, digits_end
-from consumer.kernels import inlined_kernel
+from consumer.kernels import hot_kernel
 from consumer.messages import UInt8Array
 
 NO_TIME = np.iinfo(np.int64).min
@@ -41,7 +41,7 @@ _DAYS_BEFORE_1970 = 719_162
 """Days from 0001-01-01 to 1970-01-01."""
 
 
-@inlined_kernel
+@hot_kernel
 def is_plain_integer(text: UInt8Array, at: int, end: int) -> bool:
     """Whether a JSON number is an integer of at most 18 digits in the form in which Python would write it."""
     first = at + 1 if byte_at(text, at) == _MINUS else at
@@ -50,17 +50,17 @@ def is_plain_integer(text: UInt8Array, at: int, end: int) -> bool:
     return first == at or byte_at(text, first) != _ZERO
 
 
-@inlined_kernel
+@hot_kernel
 def _digit(word: np.uint64, byte: int) -> int:
     return np.int64((word >> np.uint64(8 * byte)) & np.uint64(0xF))  # type: ignore[return-value]  # one kind of integer
 
 
-@inlined_kernel
+@hot_kernel
 def _two_digits(word: np.uint64, byte: int) -> int:
     return 10 * _digit(word, byte) + _digit(word, byte + 1)
 
 
-@inlined_kernel
+@hot_kernel
 def _is_stamp(date: np.uint64, minute: np.uint64, second: np.uint64) -> bool:
     """Whether only digits are left where digits belong, and nothing where separators do."""
     wrong = ((date + _DATE_DIGITS) | date) & _DATE_MASK
@@ -69,7 +69,7 @@ def _is_stamp(date: np.uint64, minute: np.uint64, second: np.uint64) -> bool:
     return bool(wrong == _ZERO_64)
 
 
-@inlined_kernel
+@hot_kernel
 def _day_number(year: int, month: int, day: int) -> int:
     """Days since 1970-01-01 of a date of the Gregorian calendar; NO_TIME if there is no such date."""
     if year < 1 or not 1 <= month <= 12:
@@ -83,7 +83,7 @@ def _day_number(year: int, month: int, day: int) -> int:
     return past * 365 + past // 4 - past // 100 + past // 400 + before + day - 1 - _DAYS_BEFORE_1970  # type: ignore[no-any-return]  # as above
 
 
-@inlined_kernel
+@hot_kernel
 def _stamp_s(text: UInt8Array, at: int) -> int:
     """Seconds since 1970 of the nineteen bytes `YYYY-MM-DDTHH:MM:SS`, as if at UTC."""
     date = load_64(text, at) ^ _DATE
@@ -98,7 +98,7 @@ def _stamp_s(text: UInt8Array, at: int) -> int:
     return ((days * 24 + hours) * 60 + minutes) * 60 + seconds
 
 
-@inlined_kernel
+@hot_kernel
 def _offset_s(text: UInt8Array, at: int, end: int) -> int:
     """Seconds of `Z` or `±HH:MM` from `at` to `end`."""
     c = byte_at(text, at)
@@ -116,7 +116,7 @@ def _offset_s(text: UInt8Array, at: int, end: int) -> int:
     return seconds if c == _PLUS else -seconds
 
 
-@inlined_kernel
+@hot_kernel
 def _thousandths(text: UInt8Array, at: int, end: int) -> int:
     """The first three digits of a fraction, as if zeros followed; the rest is cut off."""
     thousandths = 0
@@ -126,7 +126,7 @@ def _thousandths(text: UInt8Array, at: int, end: int) -> int:
     return thousandths
 
 
-@inlined_kernel
+@hot_kernel
 def rfc3339_ms(text: UInt8Array, at: int, end: int) -> int:
     """Milliseconds since 1970 of `YYYY-MM-DDTHH:MM:SS[.fraction](Z|±HH:MM)`, rounded down; or NO_TIME."""
     if end - at < 20:
@@ -148,7 +148,7 @@ def rfc3339_ms(text: UInt8Array, at: int, end: int) -> int:
     return (seconds - offset) * 1000 + thousandths
 
 
-@inlined_kernel
+@hot_kernel
 def epoch_ms(text: UInt8Array, at: int, end: int, in_seconds: bool) -> int:
     """Milliseconds since 1970 of a JSON number that counts seconds or milliseconds, rounded down; or NO_TIME.
 
@@ -168,7 +168,7 @@ def epoch_ms(text: UInt8Array, at: int, end: int, in_seconds: bool) -> int:
     return whole * 1000 + _thousandths(text, fraction, end) if in_seconds else whole
 
 
-@inlined_kernel
+@hot_kernel
 def decimal_number(text: UInt8Array, at: int, end: int) -> float:
     """The double nearest to a JSON number, or NO_NUMBER.
 

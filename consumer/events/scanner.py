@@ -25,7 +25,7 @@ from consumer.events.members import (
     no_members,
 )
 from consumer.events.plain_values import NO_TIME, decimal_number, epoch_ms, is_plain_integer, rfc3339_ms
-from consumer.kernels import hot_kernel, inlined_kernel
+from consumer.kernels import hot_kernel
 from consumer.messages import (
     Float64Array,
     Int16Array,
@@ -159,7 +159,7 @@ def _scan(
             columns.outcome[row] = _decoded(text, bounds[row + 1], row, coordinates, rules, members, columns)
 
 
-@inlined_kernel
+@hot_kernel
 def _is_plain_id(text: UInt8Array, members: Members, field: int, max_id_bytes: int) -> bool:
     """Whether the bytes of the member are, as they lie there, the text of a valid id."""
     begin, end = members.begins[field], members.ends[field]
@@ -169,7 +169,7 @@ def _is_plain_id(text: UInt8Array, members: Members, field: int, max_id_bytes: i
     return kind == STRING or (kind == NUMBER and is_plain_integer(text, begin, end))
 
 
-@inlined_kernel
+@hot_kernel
 def _has_plain_ids(text: UInt8Array, members: Members, max_id_bytes: int) -> bool:
     for field in _ID_FIELDS:
         is_required = field in (_USER_ID, _ITEM_ID)
@@ -181,7 +181,7 @@ def _has_plain_ids(text: UInt8Array, members: Members, max_id_bytes: int) -> boo
     return True
 
 
-@inlined_kernel
+@hot_kernel
 def _time_ms(text: UInt8Array, members: Members, rules: Rules, timestamp_ms: int) -> int:
     """The event's time, if it is plain and allowed; else NO_TIME."""
     if not -FARTHEST_MS < timestamp_ms < FARTHEST_MS:
@@ -201,12 +201,12 @@ def _time_ms(text: UInt8Array, members: Members, rules: Rules, timestamp_ms: int
     return time_ms
 
 
-@inlined_kernel
+@hot_kernel
 def _member_hash(text: UInt8Array, members: Members, field: int) -> Hash:
     return hash_128(text, members.begins[field], members.ends[field] - members.begins[field])
 
 
-@inlined_kernel
+@hot_kernel
 def _decoded(
     text: UInt8Array,
     limit: int,
@@ -242,7 +242,7 @@ def _decoded(
     return _ADMITTED
 
 
-@inlined_kernel
+@hot_kernel
 def _write_ids(text: UInt8Array, row: int, coordinates: Coordinates, members: Members, columns: Columns) -> None:
     columns.item_start[row] = members.begins[_ITEM_ID]
     columns.item_length[row] = members.ends[_ITEM_ID] - members.begins[_ITEM_ID]

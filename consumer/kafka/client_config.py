@@ -6,7 +6,6 @@ worker's guarantees rest on (positions, isolation, transactions, membership) can
 
 from __future__ import annotations
 
-import logging
 import socket
 from collections.abc import Callable, Mapping
 from typing import Any, Final, TypeVar
@@ -15,13 +14,11 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, Producer
 from confluent_kafka.admin import AdminClient
 
 from consumer.errors import BadSettings
+from consumer.kafka.complaints import client_log
 from consumer.settings import Settings
 
 Properties = dict[str, Any]
 C = TypeVar("C")
-
-client_log = logging.getLogger("consumer.kafka.client")
-"""Where librdkafka's own log lines go."""
 
 DEFAULT_MAX_POLL_INTERVAL_MS: Final = 300_000
 MIB: Final = 1 << 20
@@ -31,10 +28,10 @@ _CONSUMER_DEFAULTS: Final[Properties] = {
     "fetch.wait.max.ms": 50,
     "max.partition.fetch.bytes": 8 * MIB,
     "fetch.max.bytes": 64 * MIB,
-    "queued.max.messages.kbytes": 128 * 1024,
+    "queued.max.messages.kbytes": 32 * 1024,  # with librdkafka's own part of a small record, over twice that
     # librdkafka stops fetching a partition for a whole second once this many of its records wait (default 100,000);
     # the bytes above are the bound that is meant.
-    "queued.min.messages": 1_000_000,
+    "queued.min.messages": 200_000,
     "fetch.queue.backoff.ms": 20,
     "max.poll.interval.ms": DEFAULT_MAX_POLL_INTERVAL_MS,
     "log.connection.close": False,

@@ -12,6 +12,7 @@ from consumer.clock import Clock, SystemClock
 from consumer.errors import Fatal, FreshrankError, Retryable
 from consumer.kafka.client_config import DEFAULT_MAX_POLL_INTERVAL_MS, input_properties, instance_id, new_consumer
 from consumer.kafka.client_errors import is_refusal, translated
+from consumer.kafka.complaints import client_log
 from consumer.kafka.lease import Lease
 from consumer.kafka.metadata import bounds_of, partitions_of
 from consumer.kafka.positions import HandedOut
@@ -258,7 +259,7 @@ class KafkaInput:
         if is_refusal(error):
             self._failure = translated(error, "connecting to Kafka")
         elif not error.fatal():  # a fatal one also arrives among the messages
-            log.warning("Kafka: %s", error.str())
+            client_log.warning("%s", error.str())
 
     def _committed(self, error: KafkaError | None, _partitions: list[TopicPartition]) -> None:
         if error is not None:

@@ -13,8 +13,8 @@ from typing import Final
 from confluent_kafka import KafkaException, Producer
 
 from consumer.errors import Fatal
-from consumer.kafka.client_config import client_log
 from consumer.kafka.client_errors import cause
+from consumer.kafka.complaints import client_log
 
 START_TIMEOUT_S: Final = 10.0
 SETTINGS: Final = {"allow.auto.create.topics": True}

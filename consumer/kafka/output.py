@@ -16,6 +16,7 @@ from consumer.clock import Clock, SystemClock
 from consumer.errors import Fatal, Fenced, FreshrankError, Retryable
 from consumer.kafka.client_config import new_producer, producer_properties, transactional_id
 from consumer.kafka.client_errors import cause, is_refusal, translated
+from consumer.kafka.complaints import client_log
 from consumer.messages import OutputRecord, Positions
 from consumer.settings import Settings
 
@@ -223,7 +224,7 @@ class KafkaOutput:
         if is_refusal(error):
             self._failure = translated(error, "connecting to Kafka")
         elif not error.fatal():  # a fatal one is also raised by the next call
-            log.warning("Kafka: %s", error.str())
+            client_log.warning("%s", error.str())
 
     def _discard(self) -> None:
         """Drop the producer without waiting for anything it still holds."""

@@ -13,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 
 from consumer.events.admission import AdmittedBatch
-from consumer.kernels import hot_kernel
+from consumer.kernels import hot_kernel, prefetch
 from consumer.learning import quality
 from consumer.learning.quality import QualityArrays
 from consumer.messages import (
@@ -53,6 +53,7 @@ NEEDS_USERS = 2
 NEEDS_TEXT = 3
 NEEDS_SWEEP = 4
 
+LOOK_AHEAD = 4  # events
 MIN_RETIRED = 64
 """Evicted rows are recycled together, once they are so many and a sixteenth of the catalogue: it takes a sweep over all
 that may refer to them."""
@@ -266,6 +267,44 @@ def _learn_event(state: State, limits: Limits, columns: Columns, i: int) -> None
 
 
 @hot_kernel
+def _is_learned(columns: Columns, i: int) -> bool:
+    return i < len(columns.outcome) and (columns.outcome[i] == _ADMITTED or columns.outcome[i] == _LATE_POPULARITY_ONLY)
+
+
+@hot_kernel
+def _look_ahead(state: State, columns: Columns, i: int) -> None:
+    """Begin to bring near what the events to come will touch, in three steps: the look-up slots, the rows of item and
+    user, and the rows of the user's last items. Most of the pass would be waiting for memory otherwise."""
+    items, users = state.items, state.users
+    far = i + 3 * LOOK_AHEAD
+    if _is_learned(columns, far):
+        prefetch(items.slots, int(columns.item_key[far, 0] & np.uint64(len(items.slots) - 1)), 0)
+        prefetch(users.slots, int(columns.user_key[far, 0] & np.uint64(len(users.slots) - 1)), 0)
+    middle = i + 2 * LOOK_AHEAD
+    if _is_learned(columns, middle):
+        item = recency_index.find(items, columns.item_key[middle, 0], columns.item_key[middle, 1])
+        if item != NONE:
+            recency_index.prefetch_row(items, item)
+            popularity.prefetch_row(state.popularity, item)
+            item_to_item.prefetch_row(state.item_to_item, item)
+        user = recency_index.find(users, columns.user_key[middle, 0], columns.user_key[middle, 1])
+        if user != NONE:
+            recency_index.prefetch_row(users, user)
+            histories.prefetch_row(state.histories, user)
+    near = i + LOOK_AHEAD
+    if _is_learned(columns, near):
+        user = recency_index.find(users, columns.user_key[near, 0], columns.user_key[near, 1])
+        if user != NONE:
+            length = state.histories.items.shape[1]
+            place = state.histories.head[user]
+            for _ in range(min(state.histories.n_events[user], WINDOW)):
+                item = state.histories.items[user, place]
+                if item != NONE:
+                    item_to_item.prefetch_row(state.item_to_item, item)
+                place = place - 1 if place > 0 else length - 1
+
+
+@hot_kernel
 def _learn(state: State, limits: Limits, columns: Columns, start: int) -> tuple[int, int]:
     """Learn from `start` on; returns where it stopped and why."""
     for i in range(start, len(columns.outcome)):
@@ -275,6 +314,7 @@ def _learn(state: State, limits: Limits, columns: Columns, start: int) -> tuple[
         needs = _needs(state, limits, columns.item_length[i])
         if needs != DONE:
             return i, needs
+        _look_ahead(state, columns, i)
         _learn_event(state, limits, columns, i)
     return len(columns.outcome), DONE
 

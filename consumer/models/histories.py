@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from consumer.kernels import hot_kernel
+from consumer.kernels import hot_kernel, prefetch
 from consumer.messages import Int32Array, Int64Array, UInt8Array
 from consumer.models.recency_index import NONE, IndexArrays
 
@@ -127,3 +127,16 @@ def forget_items(histories: HistoryArrays, users: IndexArrays, n_users: int, is_
             if item != NONE and is_live_item[item] == 0:
                 histories.items[user, place] = NONE
                 users.dirty[user] = 1
+
+
+@hot_kernel
+def prefetch_row(histories: HistoryArrays, user: int) -> None:
+    """Begin to bring near a user's history."""
+    for place in range(0, histories.items.shape[1], 16):
+        prefetch(histories.items, user, place)
+        prefetch(histories.sessions, user, place)
+        prefetch(histories.times_s, user, place)
+    prefetch(histories.head, user, 0)
+    prefetch(histories.n_events, user, 0)
+    prefetch(histories.session, user, 0)
+    prefetch(histories.latest_ms, user, 0)

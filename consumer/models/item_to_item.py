@@ -18,7 +18,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from consumer.kernels import hot_kernel, inlined_kernel
+from consumer.kernels import hot_kernel, prefetch
 from consumer.messages import Float64Array, Int32Array, UInt8Array
 
 Float32Array = NDArray[np.float32]
@@ -51,7 +51,6 @@ class ItemToItemArrays(NamedTuple):
     counts: Float64Array  # (capacity,) decayed events of the item
     evidence: Float64Array  # (capacity,) all weight ever added to the row
     changed: Float64Array  # (capacity,) |change| of weights and count since the row was last published
-    fetched: Float64Array  # (1,) a sum of no meaning, see `_fetch`
     totals: Float64Array  # (3,) Σ count over live items, L, τ
 
 
@@ -76,7 +75,6 @@ def allocate(capacity: int, neighbours: int, time_constant_s: float) -> ItemToIt
         counts=np.zeros(capacity),
         evidence=np.zeros(capacity),
         changed=np.zeros(capacity),
-        fetched=np.zeros(1),
         totals=np.array([0.0, np.nan, time_constant_s * 1000.0]),
     )
 
@@ -92,7 +90,7 @@ def allocate_scratch(capacity: int) -> Scratch:
     )
 
 
-@inlined_kernel
+@hot_kernel
 def _entry_of(neighbours: Int32Array, size: int, neighbour: int) -> int:
     """Where the neighbour stands in a row, or -1. Compares BLOCK entries at a time, which the compiler vectorises."""
     wanted = np.int32(neighbour)
@@ -110,7 +108,7 @@ def _entry_of(neighbours: Int32Array, size: int, neighbour: int) -> int:
     return -1
 
 
-@inlined_kernel
+@hot_kernel
 def _smallest(weight_bits: Int32Array) -> int:
     """Where a full row's smallest weight stands, the first of equals. Bits of positive floats order as they do."""
     least = weight_bits[0]
@@ -122,7 +120,7 @@ def _smallest(weight_bits: Int32Array) -> int:
     return 0
 
 
-@inlined_kernel
+@hot_kernel
 def add_weight(i2i: ItemToItemArrays, dirty: UInt8Array, row: int, neighbour: int, amount: float) -> None:
     """Add to w[row→neighbour]; in a full row a new neighbour takes the place and the weight of the smallest one."""
     size = i2i.size[row]
@@ -160,17 +158,15 @@ def gain(i2i: ItemToItemArrays, time_ms: float) -> float:
     return float(np.exp((time_ms - i2i.totals[LANDMARK_MS]) / i2i.totals[TIME_CONSTANT_MS]))
 
 
-@inlined_kernel
-def _fetch(i2i: ItemToItemArrays, rows: Int32Array, n: int) -> None:
-    """Read something of each cache line that the next steps need, so that the waits for memory overlap."""
-    total = 0.0
-    for i in range(n):
-        row = rows[i]
-        if row >= 0:
-            total += i2i.evidence[row] + i2i.changed[row] + i2i.size[row]
-            for e in range(0, i2i.neighbour.shape[1], LINE):
-                total += i2i.neighbour[row, e] + i2i.weight[row, e]
-    i2i.fetched[0] = total
+@hot_kernel
+def prefetch_row(i2i: ItemToItemArrays, row: int) -> None:
+    """Begin to bring near what learning touches of a row."""
+    prefetch(i2i.size, row, 0)
+    prefetch(i2i.evidence, row, 0)
+    prefetch(i2i.changed, row, 0)
+    for e in range(0, i2i.neighbour.shape[1], LINE):
+        prefetch(i2i.neighbour, row, e)
+        prefetch(i2i.weight, row, e)
 
 
 @hot_kernel
@@ -195,7 +191,6 @@ def learn_event(
     i2i.totals[COUNT_TOTAL] += g
     i2i.changed[item] += g
     dirty[item] = 1
-    _fetch(i2i, predecessors, min(n_predecessors, WINDOW))
     for back in range(min(n_predecessors, WINDOW)):
         other = predecessors[back]
         if other >= 0 and other != item and is_live[other]:

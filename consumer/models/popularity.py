@@ -16,7 +16,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from consumer.kernels import hot_kernel, kernel
+from consumer.kernels import hot_kernel, kernel, prefetch
 from consumer.messages import Float64Array, Int32Array, Int64Array, UInt8Array
 
 MIXTURE_STEP = 0.001  # α
@@ -224,3 +224,10 @@ def refresh_top_if_due(popularity: PopularityArrays, n_live: int, n_used: int, i
             place -= 1
         best[place] = value
         popularity.top[place] = item
+
+
+@hot_kernel
+def prefetch_row(popularity: PopularityArrays, item: int) -> None:
+    """Begin to bring near an item's counts."""
+    prefetch(popularity.positive, item, 0)
+    prefetch(popularity.negative, item, 0)

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from consumer.kernels import hot_kernel
+from consumer.kernels import hot_kernel, prefetch
 from consumer.messages import Int32Array, Int64Array, UInt8Array, UInt64Array
 
 # Entries of `counts`.
@@ -228,3 +228,12 @@ def release_retired(index: IndexArrays) -> None:
     for i in range(index.counts[N_RETIRED]):
         release(index, index.retired[i])
     index.counts[N_RETIRED] = 0
+
+
+@hot_kernel
+def prefetch_row(index: IndexArrays, row: int) -> None:
+    """Begin to bring near what `touch` needs of a row."""
+    prefetch(index.touched, row, 0)
+    prefetch(index.seen_ms, row, 0)
+    prefetch(index.newer, row, 0)
+    prefetch(index.older, row, 0)

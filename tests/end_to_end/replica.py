@@ -7,12 +7,10 @@ from __future__ import annotations
 
 import hashlib
 import json
-import threading
 import time
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from types import TracebackType
 from typing import Any, NamedTuple
 
 from confluent_kafka import Consumer, KafkaError, Message, TopicPartition
@@ -159,94 +157,18 @@ def broken_versions(published: Published) -> list[int]:
     return broken
 
 
-class Shown(NamedTuple):
-    """One version as it appeared to a reader."""
-
-    version: int
-    epoch: int
-    is_whole: bool
-    at_s: float  # monotonic
-
-
-class Follower:
-    """Follows a model on a thread of its own for the length of a `with` block."""
-
-    def __init__(self, published: Published) -> None:
-        self._published = published
-        self._replica = Replica(published)
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="follower", daemon=True)
-        self._failure: BaseException | None = None
-        self.shown: list[Shown] = []
-        """Every version shown, in the order in which it was."""
-
-    @property
-    def manifest(self) -> Manifest | None:
-        """Of the version shown last."""
-        if self._failure is not None:
-            raise self._failure
-        return self._replica.manifest
-
-    def position(self, topic: str, partition: int = 0) -> int:
-        """How far the input had been learned in the version shown."""
-        manifest = self.manifest
-        return 0 if manifest is None else int(manifest["input_positions"].get(topic, {}).get(str(partition), 0))
-
-    def __enter__(self) -> Follower:
-        self._thread.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._stop.set()
-        self._thread.join()
-        if kind is None and self._failure is not None:
-            raise self._failure
-
-    def _run(self) -> None:
-        try:
-            self._follow()
-        except BaseException as error:  # noqa: BLE001 - raised again on the test's thread
-            self._failure = error
-
-    def _follow(self) -> None:
-        published = self._published
-        consumer = _consumer(published.bootstrap_servers)
-        try:
-            topics = (published.manifests, published.scores, published.related)
-            consumer.assign([tp for topic in topics for tp in _partitions(consumer, topic)])
-            while not self._stop.is_set():
-                for message in consumer.consume(1_000, 0.02):
-                    if _is_end(message):
-                        partition = (message.topic() or "", message.partition() or 0)
-                        self._replica.reach(partition, message.offset() or 0)
-                    else:
-                        self._replica.add(_row(message))
-                if self._replica.turn():
-                    self._note()
-        finally:
-            consumer.close()
-
-    def _note(self) -> None:
-        manifest = self._replica.manifest
-        assert manifest is not None  # `turn` has just set it
-        is_whole = self._replica.rows.checksum == manifest["checksum"]
-        self.shown.append(Shown(manifest["version"], manifest["writer"]["epoch"], is_whole, time.monotonic()))
-
-
 def committed(bootstrap_servers: str, topic: str, ends: dict[int, int] | None = None) -> Iterator[Row]:
     """Committed records of a topic from its beginning to its end; `ends` is told where each partition ended."""
     for message in messages(bootstrap_servers, topic, ends):
-        yield _row(message)
+        yield row_of(message)
 
 
 def messages(bootstrap_servers: str, topic: str, ends: dict[int, int] | None = None) -> Iterator[Message]:
     """The same as the client's own messages."""
     ends = {} if ends is None else ends
-    consumer = _consumer(bootstrap_servers)
+    consumer = new_consumer(bootstrap_servers)
     try:
-        partitions = _partitions(consumer, topic)
+        partitions = all_partitions(consumer, topic)
         consumer.assign(partitions)
         heard_at_s = time.monotonic()
         while len(ends) < len(partitions):
@@ -254,7 +176,7 @@ def messages(bootstrap_servers: str, topic: str, ends: dict[int, int] | None = N
             heard_at_s = time.monotonic() if received else heard_at_s
             assert time.monotonic() < heard_at_s + ANSWER_TIMEOUT_S, f"nothing came from {topic}"
             for message in received:
-                if _is_end(message):
+                if is_end(message):
                     ends[message.partition() or 0] = message.offset() or 0
                 else:
                     yield message
@@ -262,7 +184,7 @@ def messages(bootstrap_servers: str, topic: str, ends: dict[int, int] | None = N
         consumer.close()
 
 
-def _row(message: Message) -> Row:
+def row_of(message: Message) -> Row:
     return Row(
         message.topic() or "",
         message.partition() or 0,
@@ -272,14 +194,14 @@ def _row(message: Message) -> Row:
     )
 
 
-def _is_end(message: Message) -> bool:
+def is_end(message: Message) -> bool:
     """Whether it isn't a record but says that a partition has been read to its end, at `message.offset()`."""
     error = message.error()
     assert error is None or error.code() == KafkaError._PARTITION_EOF, error.str()
     return error is not None
 
 
-def _consumer(bootstrap_servers: str) -> Consumer:
+def new_consumer(bootstrap_servers: str) -> Consumer:
     return Consumer(
         {
             "bootstrap.servers": bootstrap_servers,
@@ -292,6 +214,6 @@ def _consumer(bootstrap_servers: str) -> Consumer:
     )
 
 
-def _partitions(consumer: Consumer, topic: str) -> list[TopicPartition]:
+def all_partitions(consumer: Consumer, topic: str) -> list[TopicPartition]:
     found = consumer.list_topics(topic, timeout=ANSWER_TIMEOUT_S).topics[topic].partitions
     return [TopicPartition(topic, partition, 0) for partition in sorted(found)]

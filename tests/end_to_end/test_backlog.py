@@ -9,7 +9,7 @@ import pytest
 
 from tests.end_to_end.conftest import SettingsOf, published_by
 from tests.end_to_end.events import encoded, event, produce
-from tests.end_to_end.replica import Follower
+from tests.end_to_end.follower import Follower
 from tests.end_to_end.waiting import until
 from tests.end_to_end.workers import WorkerProcess, create_topics
 

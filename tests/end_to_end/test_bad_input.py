@@ -11,8 +11,9 @@ from confluent_kafka import Consumer, Producer, TopicPartition
 from consumer.settings import Settings
 from tests.end_to_end.conftest import SettingsOf, published_by
 from tests.end_to_end.events import START_S, encoded, event, produce
+from tests.end_to_end.follower import Follower
 from tests.end_to_end.letters import dead_letters, headers, offsets_of_dead_letters
-from tests.end_to_end.replica import Follower, rebuilt
+from tests.end_to_end.replica import rebuilt
 from tests.end_to_end.states import newest
 from tests.end_to_end.waiting import until
 from tests.end_to_end.workers import WorkerProcess, create_topics

@@ -17,8 +17,9 @@ import yaml
 from consumer.settings import Settings
 from tests.broker import create_topic
 from tests.end_to_end.conftest import SettingsOf, published_by
+from tests.end_to_end.follower import Follower
 from tests.end_to_end.recount import interactions, net_counts, out_of_tolerance, recounted_scores
-from tests.end_to_end.replica import Follower, Replica, rebuilt
+from tests.end_to_end.replica import Replica, rebuilt
 from tests.end_to_end.waiting import until
 from tests.end_to_end.workers import ROOT, WorkerProcess, create_topics
 

@@ -12,8 +12,9 @@ from consumer.kafka.snapshot_reader import KafkaSnapshotReader
 from consumer.settings import Settings
 from tests.end_to_end.conftest import SettingsOf, published_by
 from tests.end_to_end.events import PacedProducer, unruly_stream
+from tests.end_to_end.follower import Follower, Shown
 from tests.end_to_end.letters import offsets_of_dead_letters
-from tests.end_to_end.replica import Follower, Shown, broken_versions, manifests
+from tests.end_to_end.replica import broken_versions, manifests
 from tests.end_to_end.states import Arrays, differences, learned_and_admitted, newest
 from tests.end_to_end.waiting import until
 from tests.end_to_end.workers import WorkerProcess, create_topics

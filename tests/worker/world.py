@@ -36,7 +36,7 @@ def settings(**changes: Any) -> Settings:
         "users": {"max_users": 100, "history": 10},
         "models": {"item_to_item": {"neighbours": 8}},
         "evaluation": {"sample_one_in": 2},
-        "publish": {"related": 8, "max_rows": 60, "interval_s": 0.1},
+        "publish": {"related": 8, "max_rows": 60, "interval_s": 0.1, "catch_up_share": 1.0},
         "checkpoints": {"interval_s": 1.0, "keep": 2},
         "input": {"time_format": "epoch_seconds"},
     }
