@@ -205,7 +205,7 @@ class Models(Section):
 
 
 class Evaluation(Section):
-    sample_one_in: int = Field(200, ge=1)
+    sample_one_in: int = Field(400, ge=1)
     """One event in so many, chosen by hash, is ranked just before it is learned."""
 
 

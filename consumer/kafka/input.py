@@ -36,6 +36,11 @@ def _nobody_cares() -> None:
     return None
 
 
+AT_ONCE: Final = 1_000
+"""Records asked for in one call, which holds the interpreter's lock while it makes their messages: a microsecond each,
+during which the learning loop cannot go from one kernel to the next."""
+
+
 class KafkaInput:
     """A member of the model's group from the moment it is made; reads once it has the lease and is told where.
 
@@ -169,7 +174,7 @@ class KafkaInput:
             self._consumer.resume(self._lease.input_partitions())
             self._is_paused = False
         self._commit_pending()
-        self._consume(self._batch.max_events - len(self._gathered), wait_s)
+        self._consume(min(AT_ONCE, self._batch.max_events - len(self._gathered)), wait_s)
         if self._failure is not None:
             raise self._failure
 
