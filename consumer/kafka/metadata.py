@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping, Sequence
+from typing import Final
 
-from confluent_kafka import Consumer, KafkaException, TopicPartition
+from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient
 
 from consumer.kafka.client_errors import cause, translated
+
+MIN_WAIT_S: Final = 0.1
+RETRY_S: Final = 0.1
+_WITHOUT_LEADER: Final = frozenset({KafkaError.NOT_LEADER_FOR_PARTITION, KafkaError.LEADER_NOT_AVAILABLE})
 
 
 def partitions_of(client: Consumer | AdminClient, topic: str, timeout_s: float) -> Sequence[int]:
@@ -32,10 +38,20 @@ def bounds_of(
 
     For a `read_committed` consumer the end is the last stable offset: in front of the first transaction still open.
     """
-    bounds = {}
-    for partition in partitions:
+    give_up_s = time.monotonic() + timeout_s
+    return {partition: _bounds(consumer, TopicPartition(topic, partition), give_up_s) for partition in partitions}
+
+
+def _bounds(consumer: Consumer, partition: TopicPartition, give_up_s: float) -> tuple[int, int]:
+    """Asked again while the partition has no leader, as just after its topic was created."""
+    while True:
+        left_s = max(give_up_s - time.monotonic(), MIN_WAIT_S)
         try:
-            bounds[partition] = consumer.get_watermark_offsets(TopicPartition(topic, partition), timeout=timeout_s)
+            first, end = consumer.get_watermark_offsets(partition, timeout=left_s)
         except KafkaException as error:
-            raise translated(cause(error), f"asking for the offsets of {topic} [{partition}]") from error
-    return bounds
+            if cause(error).code() not in _WITHOUT_LEADER or left_s <= MIN_WAIT_S:
+                doing = f"asking for the offsets of {partition.topic} [{partition.partition}]"
+                raise translated(cause(error), doing) from error
+            time.sleep(RETRY_S)
+        else:
+            return first, end
