@@ -12,7 +12,6 @@ from consumer.events.admission import Admission, AdmittedBatch
 from consumer.events.dead_letter_budget import DeadLetterBudget
 from consumer.messages import (
     MAX_DEAD_LETTER,
-    REDRIVEN_HEADER,
     DeadLetter,
     Decoded,
     EventBatch,
@@ -20,6 +19,7 @@ from consumer.messages import (
     OutputRecord,
     RecordBatch,
     UInt8Array,
+    is_redriven,
 )
 from consumer.recovery import Recovered
 
@@ -33,12 +33,8 @@ class Taken:
     refusal: Fatal | None
 
     def outcomes(self) -> Mapping[str, int]:
-        """Records by outcome; dead letters under one name."""
-        counts: dict[str, int] = {}
-        for code, n in enumerate(np.bincount(self.admitted.outcome).tolist()):
-            if n:
-                counts[Outcome(code).name.lower()] = n
-        return counts
+        """Records by outcome."""
+        return self.admitted.counts()
 
     def dead_letter_counts(self) -> Mapping[str, int]:
         """Dead letters by reason."""
@@ -88,7 +84,7 @@ class Intake:
             return None
         exempt = np.zeros(len(events), np.uint8)
         for row in candidates.tolist():
-            exempt[row] = any(name == REDRIVEN_HEADER for name, _ in records.originals[row].headers)
+            exempt[row] = is_redriven(records.originals[row].headers)
         return exempt
 
     def _letters(self, records: RecordBatch, events: EventBatch) -> list[OutputRecord]:

@@ -55,6 +55,11 @@ REDRIVEN_HEADER = "freshrank-redriven"
 """Header of a record that an operator has sent again from the dead letters; it is never late."""
 
 
+def is_redriven(headers: Headers) -> bool:
+    """Whether the record was sent back to the input from the dead letters."""
+    return any(name == REDRIVEN_HEADER for name, _ in headers)
+
+
 @dataclass(frozen=True, slots=True)
 class InputRecord:
     """One record as it lay in the input topic, byte for byte; needed only for dead letters and redriving."""

@@ -11,8 +11,6 @@ from typing import Final
 
 from consumer.messages import DeadLetter, Headers, InputRecord, OutputRecord, StoredRecord
 
-REDRIVEN: Final = "freshrank-redriven"
-"""Header of a record that was sent back to the input; it is exempt from lateness."""
 REASON: Final = "freshrank-reason"
 VALUE_BYTES: Final = "freshrank-value-bytes"
 """Size of the original value, where it was cut."""
@@ -55,11 +53,6 @@ def coordinates(record: StoredRecord) -> tuple[str, int, int] | None:
         return topic.decode(), int(partition), int(offset)
     except ValueError:
         return None
-
-
-def is_redriven(headers: Headers) -> bool:
-    """Whether the record was sent back to the input from the dead letters."""
-    return any(name == REDRIVEN for name, _ in headers)
 
 
 def _told(letter: DeadLetter) -> Headers:

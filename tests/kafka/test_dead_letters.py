@@ -11,13 +11,20 @@ from consumer.kafka.dead_letters import (
     HEADERS_DROPPED,
     KEY_BYTES,
     REASON,
-    REDRIVEN,
     VALUE_BYTES,
     coordinates,
     dead_letter_record,
+)
+from consumer.messages import (
+    REDRIVEN_HEADER,
+    DeadLetter,
+    Headers,
+    InputRecord,
+    Outcome,
+    OutputRecord,
+    StoredRecord,
     is_redriven,
 )
-from consumer.messages import DeadLetter, Headers, InputRecord, Outcome, OutputRecord, StoredRecord
 
 PLENTY = 1 << 20
 
@@ -88,7 +95,7 @@ def test_a_record_of_somebody_else_has_no_coordinates() -> None:
 
 
 def test_a_redriven_record_is_known_by_its_header() -> None:
-    assert is_redriven(((REDRIVEN, b"1"),))
+    assert is_redriven(((REDRIVEN_HEADER, b"1"),))
     assert not is_redriven((("other", b"1"),))
 
 
