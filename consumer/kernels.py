@@ -22,14 +22,16 @@ from numpy.typing import NDArray
 P = ParamSpec("P")
 R = TypeVar("R")
 
+_FOLDERS = ("events", "models", "learning", "snapshots")
+
 
 def _sources_digest() -> str:
     digest = hashlib.sha256(numba.__version__.encode())
     digest.update(Path(__file__).read_bytes())
     package = Path(__file__).parent
-    for folder in ("events", "models", "learning", "snapshots"):
-        for path in sorted((package / folder).rglob("*.py")):
-            digest.update(path.read_bytes())
+    paths = [path for folder in _FOLDERS for path in sorted((package / folder).rglob("*.py"))]
+    for path in (*paths, package / "foreign_memory.py", package / "kafka" / "message_columns.py"):
+        digest.update(path.read_bytes())
     return digest.hexdigest()[:16]
 
 

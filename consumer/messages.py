@@ -14,6 +14,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from consumer.byte_column import ByteColumn
+
 UInt8Array = NDArray[np.uint8]
 UInt64Array = NDArray[np.uint64]
 Int16Array = NDArray[np.int16]
@@ -81,7 +83,7 @@ class RecordBatch:
     """
 
     topic: str
-    values: Sequence[bytes | None]
+    values: ByteColumn
     partitions: Int32Array  # (n,)
     offsets: Int64Array  # (n,)
     timestamps_ms: Int64Array  # (n,) the records' own Kafka timestamps

@@ -6,6 +6,7 @@ import json
 
 import numpy as np
 
+from consumer.byte_column import ByteColumn
 from consumer.checkpoints.loading import AllState
 from consumer.events.admission import Admission
 from consumer.events.codec import JsonCodec
@@ -70,7 +71,7 @@ def _records(settings: Settings) -> RecordBatch:
     timestamps_ms = (start_s + np.arange(_N_EVENTS)) * 1000
     return RecordBatch(
         settings.input.topic,
-        values,
+        ByteColumn.of(values),
         np.zeros(_N_EVENTS, np.int32),
         np.arange(_N_EVENTS),
         timestamps_ms,

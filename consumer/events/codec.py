@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 
+from consumer.byte_column import ByteColumn
 from consumer.errors import MalformedEvent
 from consumer.events.hashing import hash_each, hash_topic
 from consumer.events.leftovers import Leftovers
 from consumer.events.reference import ReferenceDecoder
-from consumer.events.scanner import LEFT_TO_REFERENCE, PADDING, Columns, Coordinates, empty_columns, rules_of, scan
+from consumer.events.scanner import LEFT_TO_REFERENCE, Columns, Coordinates, empty_columns, rules_of, scan
 from consumer.messages import EventBatch, Int64Array, Outcome, RecordBatch, UInt8Array
 from consumer.settings import Input
 
@@ -26,7 +27,7 @@ class JsonCodec:
     def compile(self) -> None:
         """Compile the kernels, or load them from the cache, so that the first batch isn't slow."""
         nothing = np.zeros(0, dtype=np.int64)
-        self.decode(RecordBatch("", (), nothing.astype(np.int32), nothing, nothing, ()))
+        self.decode(RecordBatch("", ByteColumn.of(()), nothing.astype(np.int32), nothing, nothing, ()))
         hash_each(np.zeros(0, dtype=np.uint8), nothing, nothing, np.zeros((0, 2), dtype=np.uint64))
 
     def decode(self, batch: RecordBatch) -> EventBatch:
@@ -37,12 +38,12 @@ class JsonCodec:
         columns = empty_columns(len(batch))
         topic_hash = hash_topic(batch.topic)
         coordinates = Coordinates(np.uint64(topic_hash), batch.partitions, batch.offsets, batch.timestamps_ms)
-        joined, bounds = _joined(batch, columns)
-        text = _as_array(joined)
-        scan(text, bounds, coordinates, self._rules, columns)
+        columns.outcome[batch.values.is_null != 0] = Outcome.TOMBSTONE
+        text = batch.values.text
+        scan(text, batch.values.bounds, coordinates, self._rules, columns)
         left = np.flatnonzero(columns.outcome == LEFT_TO_REFERENCE)
         if len(left):
-            text = self._decode_left(batch, left, joined, topic_hash, columns)
+            text = self._decode_left(batch, left, topic_hash, columns)
         return EventBatch(
             topic_hash=topic_hash,
             partitions=batch.partitions,
@@ -66,9 +67,7 @@ class JsonCodec:
             return error.detail
         return ""
 
-    def _decode_left(
-        self, batch: RecordBatch, rows: Int64Array, joined: bytearray, topic_hash: int, columns: Columns
-    ) -> UInt8Array:
+    def _decode_left(self, batch: RecordBatch, rows: Int64Array, topic_hash: int, columns: Columns) -> UInt8Array:
         """Decode these rows by the reference; gives the batch's text with their ids behind it."""
         leftovers = Leftovers(topic_hash)
         for row in rows.tolist():
@@ -83,23 +82,6 @@ class JsonCodec:
                 columns.outcome[row] = Outcome.IGNORED_TYPE
             else:
                 leftovers.add(row, event, int(batch.partitions[row]), int(batch.offsets[row]))
-        text = _as_array(joined + leftovers.text())
-        leftovers.write(text, len(joined), columns)
+        text = np.concatenate((batch.values.text, np.frombuffer(leftovers.text(), np.uint8)))
+        leftovers.write(text, len(batch.values.text), columns)
         return text
-
-
-def _joined(batch: RecordBatch, columns: Columns) -> tuple[bytearray, Int64Array]:
-    """All values in one piece, with PADDING, and where each begins and ends; notes tombstones in `columns`."""
-    values: list[bytes] = list(batch.values)  # type: ignore[arg-type]  # the tombstones among them go with the next lines
-    if None in values:
-        columns.outcome[[value is None for value in values]] = Outcome.TOMBSTONE
-        values = [value or b"" for value in values]
-    bounds = np.zeros(len(values) + 1, dtype=np.int64)
-    np.cumsum(np.fromiter(map(len, values), dtype=np.int64, count=len(values)), out=bounds[1:])
-    values.append(PADDING)
-    return bytearray().join(values), bounds
-
-
-def _as_array(text: bytearray) -> UInt8Array:
-    """The bytes as an array; of a bytearray it is writable, the one type for which kernels are compiled."""
-    return np.frombuffer(text, dtype=np.uint8)

@@ -39,8 +39,6 @@ from consumer.settings import Input
 
 LEFT_TO_REFERENCE = 255
 """In the outcome column: this record is for the reference to decode."""
-PADDING = bytes(16)
-"""To be put behind the last record: kernels load eight bytes at a time."""
 
 _TIME_FORMATS = ("rfc3339", "epoch_seconds", "epoch_milliseconds")
 _RFC3339 = _TIME_FORMATS.index("rfc3339")

@@ -15,6 +15,7 @@ from confluent_kafka.admin import AdminClient
 
 from consumer.errors import BadSettings
 from consumer.kafka.complaints import client_log
+from consumer.kafka.record_reader import RecordReader
 from consumer.settings import Settings
 
 Properties = dict[str, Any]
@@ -102,16 +103,15 @@ def instance_id(settings: Settings) -> str:
     return settings.kafka.instance_id or socket.gethostname()
 
 
-def input_properties(settings: Settings) -> Properties:
-    """Of the consumer that holds the lease and reads the input."""
-    session_ms = round(settings.kafka.session_timeout_s * 1000)
+def member_properties(settings: Settings) -> Properties:
+    """Of the member of the model's group, which may hold the lease."""
+    properties = reader_properties(settings)
     return {
-        **reader_properties(settings),
+        **properties,
         "group.instance.id": instance_id(settings),
         "group.protocol": "classic",
         "partition.assignment.strategy": "cooperative-sticky",
-        "session.timeout.ms": session_ms,
-        "heartbeat.interval.ms": min(1000, session_ms // 6),
+        "heartbeat.interval.ms": min(1000, properties["session.timeout.ms"] // 6),
     }
 
 
@@ -123,6 +123,7 @@ def reader_properties(settings: Settings) -> Properties:
         **settings.kafka.consumer,
         **_connection(settings),
         "group.id": settings.group_id,
+        "session.timeout.ms": round(settings.kafka.session_timeout_s * 1000),  # of a member, but `max.poll` goes by it
         "auto.offset.reset": "error",
         "enable.auto.commit": False,
         "enable.auto.offset.store": False,
@@ -159,6 +160,12 @@ def new_consumer(settings: Settings, properties: Properties, **callbacks: Callab
     return _made(Consumer, {**properties, **callbacks, "logger": client_log}, "consumer", settings.kafka.consumer)
 
 
+def new_record_reader(settings: Settings, on_error: Callable[[KafkaError], None]) -> RecordReader:
+    """Of the input. Raises BadSettings where librdkafka refuses a property."""
+    topic, properties = settings.input.topic, reader_properties(settings)
+    return _made(lambda given: RecordReader(topic, given, on_error), properties, "consumer", settings.kafka.consumer)
+
+
 def new_producer(settings: Settings, properties: Properties, **callbacks: Callable[..., None]) -> Producer:
     """Raises BadSettings where librdkafka refuses a property."""
     return _made(Producer, {**properties, **callbacks, "logger": client_log}, "producer", settings.kafka.producer)
@@ -176,7 +183,7 @@ def check_properties(settings: Settings) -> None:
     if not problems:
         # Without an address librdkafka has nobody to connect to, and none of these properties depends on one.
         for made, properties, side, extras in (
-            (Consumer, input_properties(settings), "consumer", settings.kafka.consumer),
+            (Consumer, member_properties(settings), "consumer", settings.kafka.consumer),
             (Producer, producer_properties(settings), "producer", settings.kafka.producer),
         ):
             try:

@@ -1,4 +1,7 @@
-"""The input topic behind the lease of one model: `consumer.ports.EventInput` on a librdkafka consumer."""
+"""The input topic behind the lease of one model: `consumer.ports.EventInput` on two clients of librdkafka.
+
+One is a member of the model's group and holds the lease; the other reads the input, assigned by hand.
+"""
 
 from __future__ import annotations
 
@@ -6,17 +9,24 @@ import logging
 from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
-from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
+from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 
 from consumer.clock import Clock, SystemClock
 from consumer.errors import Fatal, FreshrankError, Retryable
-from consumer.kafka.client_config import DEFAULT_MAX_POLL_INTERVAL_MS, input_properties, instance_id, new_consumer
+from consumer.kafka import message_columns
+from consumer.kafka.client_config import (
+    DEFAULT_MAX_POLL_INTERVAL_MS,
+    instance_id,
+    member_properties,
+    new_consumer,
+    new_record_reader,
+)
 from consumer.kafka.client_errors import is_refusal, translated
 from consumer.kafka.complaints import client_log
 from consumer.kafka.lease import Lease
 from consumer.kafka.metadata import bounds_of, partitions_of
 from consumer.kafka.positions import HandedOut
-from consumer.kafka.records import record_batch
+from consumer.kafka.record_reader import Fault
 from consumer.kafka.turns import Turns
 from consumer.messages import Positions, RecordBatch
 from consumer.settings import Settings
@@ -36,11 +46,6 @@ def _nobody_cares() -> None:
     return None
 
 
-AT_ONCE: Final = 1_000
-"""Records asked for in one call, which holds the interpreter's lock while it makes their messages: a microsecond each,
-during which the learning loop cannot go from one kernel to the next."""
-
-
 class KafkaInput:
     """A member of the model's group from the moment it is made; reads once it has the lease and is told where.
 
@@ -54,7 +59,7 @@ class KafkaInput:
     def __init__(
         self, settings: Settings, *, clock: Clock | None = None, on_rebalance: Callable[[], None] = _nobody_cares
     ) -> None:
-        properties = input_properties(settings)
+        properties = member_properties(settings)
         self._topic = settings.input.topic
         self._batch = settings.batch
         self._group = f"group {settings.group_id}"
@@ -63,17 +68,19 @@ class KafkaInput:
         self._on_rebalance = on_rebalance
         self._poll_interval_s = float(properties.get("max.poll.interval.ms", DEFAULT_MAX_POLL_INTERVAL_MS)) / 1000
         self._turns = Turns()
-        self._handed_out = HandedOut(self._topic)
-        self._gathered: list[Message] = []
+        self._handed_out = HandedOut()
+        self._gathered: list[RecordBatch] = []
+        self._reading: set[int] = set()
         self._to_commit: dict[int, int] = {}
         self._failure: FreshrankError | None = None
-        self._is_paused = self._is_closed = False
+        self._is_closed = False
         self._was_lost = False  # and nobody has been told yet
-        self._polled_at_s = self._heard_at_s = self._clock.monotonic_s()
-        self._consumer: Consumer = new_consumer(
+        self._served_at_s = self._heard_at_s = self._clock.monotonic_s()
+        self._member: Consumer = new_consumer(
             settings, properties, error_cb=self._client_failed, on_commit=self._committed
         )
-        self._lease = Lease(self._consumer, settings.publish.manifests_topic, self._topic, self._rebalanced)
+        self._records = new_record_reader(settings, self._client_failed)
+        self._lease = Lease(self._member, settings.publish.manifests_topic, self._rebalanced)
         self._lease.ask()
 
     def has_lease(self) -> bool:
@@ -84,7 +91,7 @@ class KafkaInput:
 
     def partitions(self) -> Sequence[int]:
         with self._turns.turn():
-            return partitions_of(self._consumer, self._topic, ANSWER_TIMEOUT_S)
+            return partitions_of(self._member, self._topic, ANSWER_TIMEOUT_S)
 
     def bounds(self) -> Mapping[int, tuple[int, int]]:
         with self._turns.turn():
@@ -100,8 +107,9 @@ class KafkaInput:
                 first, end = bounds.get(partition, (0, 0))
                 if not first <= position <= end:
                     raise self._outside(partition, position, first, end)
-            self._gathered = [m for m in self._gathered if m.partition() not in positions]
-            self._lease.read(positions)
+            self._drop(self._reading & set(positions))
+            self._records.assign(positions)
+            self._reading |= set(positions)
             self._handed_out.start(positions, {p: bounds[p][1] for p in positions})
 
     def poll(self, timeout_s: float) -> RecordBatch | None:
@@ -116,28 +124,26 @@ class KafkaInput:
                 started_s = self._clock.monotonic_s()
                 self._gather(max(0.0, min(SLICE_S, self._batch.max_wait_s, give_up_s - started_s)))
                 now_s = self._clock.monotonic_s()
-                if not self._gathered:
+                n_gathered = sum(map(len, self._gathered))
+                if n_gathered == 0:
                     opened_at_s = None
                 elif opened_at_s is None:
                     opened_at_s = started_s
                 is_due = opened_at_s is not None and (
-                    len(self._gathered) >= self._batch.max_events or now_s - opened_at_s >= self._batch.max_wait_s
+                    n_gathered >= self._batch.max_events or now_s - opened_at_s >= self._batch.max_wait_s
                 )
                 if is_due or now_s >= give_up_s:
                     return self._hand_out()
 
     def keep_alive(self) -> None:
-        """For a caller that has no room for records: stay in the group without handing out or losing any.
+        """For a caller that has no room for records: stay in the group without handing out any.
 
-        Does nothing until a third of `max.poll.interval.ms` has passed since the last poll; then pauses the input
-        (which throws prefetched records away; they are fetched again) and serves the group. The next poll resumes.
+        Does nothing until a third of `max.poll.interval.ms` has passed since the group was last served.
         """
-        if self._clock.monotonic_s() - self._polled_at_s < self._poll_interval_s / 3:
+        if self._clock.monotonic_s() - self._served_at_s < self._poll_interval_s / 3:
             return
         with self._turns.turn():
-            self._consumer.pause(self._lease.input_partitions())
-            self._is_paused = True
-            self._consume(1, 0.0)
+            self._serve_group(0.0)
 
     def lag(self) -> Mapping[int, tuple[int, int]]:
         return self._handed_out.lag()
@@ -157,87 +163,99 @@ class KafkaInput:
                 self._leave()
             except KafkaException as error:  # one that failed for good has left already
                 log.info("leaving the group: %s", error)
-            self._consumer.close()
+            self._member.close()
+            self._records.close()
 
     def _leave(self) -> None:
         self._lease.give_up()
         give_up_s = self._clock.monotonic_s() + LEAVE_TIMEOUT_S
         while self._lease.is_held and self._clock.monotonic_s() < give_up_s:
-            self._consume(1, SLICE_S)
+            self._serve_group(SLICE_S)
 
     def _bounds(self) -> Mapping[int, tuple[int, int]]:
-        partitions = partitions_of(self._consumer, self._topic, ANSWER_TIMEOUT_S)
-        return bounds_of(self._consumer, self._topic, partitions, ANSWER_TIMEOUT_S)
+        partitions = partitions_of(self._member, self._topic, ANSWER_TIMEOUT_S)
+        return bounds_of(self._member, self._topic, partitions, ANSWER_TIMEOUT_S)
 
     def _gather(self, wait_s: float) -> None:
-        if self._is_paused:
-            self._consumer.resume(self._lease.input_partitions())
-            self._is_paused = False
+        """Serves the group, then adds records to those gathered; a rebalance before may also clear them."""
         self._commit_pending()
-        self._consume(min(AT_ONCE, self._batch.max_events - len(self._gathered)), wait_s)
+        self._serve_group(0.0 if self._reading else wait_s)
+        if self._failure is None and self._reading:
+            portion = self._records.read(self._batch.max_events - sum(map(len, self._gathered)), wait_s)
+            if portion.records is not None:
+                self._gathered.append(portion.records)
+            for fault in portion.faults:
+                self._take_fault(fault)
+            self._hear_ends()
         if self._failure is not None:
             raise self._failure
 
-    def _consume(self, n: int, wait_s: float) -> None:
-        """Adds records to those gathered; a rebalance inside may also clear them."""
-        messages = self._consumer.consume(n, wait_s)
-        self._polled_at_s = self._clock.monotonic_s()
-        if any(map(Message.error, messages)):
-            messages = self._without_errors(messages)
-        if messages and set(map(Message.topic, messages)) != {self._topic}:
-            messages = [m for m in messages if m.topic() == self._topic]
-        if self._lease.reading:  # otherwise the lease went during this call, and these records with it
-            self._gathered += messages
-        if self._polled_at_s - self._heard_at_s >= ENDS_EVERY_S:
-            self._handed_out.hear_ends(self._consumer)
-            self._heard_at_s = self._polled_at_s
+    def _serve_group(self, wait_s: float) -> None:
+        """Rebalances, commits and errors; the lease's partitions are paused, so no record ever comes."""
+        message = self._member.poll(wait_s)
+        self._served_at_s = self._clock.monotonic_s()
+        error = None if message is None else message.error()
+        if error is not None:
+            self._take_error(error)
+
+    def _hear_ends(self) -> None:
+        now_s = self._clock.monotonic_s()
+        if now_s - self._heard_at_s >= ENDS_EVERY_S:
+            self._heard_at_s = now_s
+            self._handed_out.hear_ends(self._records.known_end)
 
     def _hand_out(self) -> RecordBatch | None:
         if not self._gathered:
             return None
-        batch = record_batch(self._topic, self._gathered)
+        batch = message_columns.joined(self._gathered)
         self._gathered = []
         self._handed_out.advance(batch)
         return batch
+
+    def _drop(self, partitions: set[int]) -> None:
+        """Stop reading these, and drop what was gathered of them."""
+        if not partitions:
+            return
+        self._records.unassign(partitions)
+        self._reading -= partitions
+        kept = [message_columns.without(batch, partitions) for batch in self._gathered]
+        self._gathered = [batch for batch in kept if len(batch)]
 
     def _commit_pending(self) -> None:
         pending, self._to_commit = self._to_commit, {}
         if not pending or not self._lease.is_held:
             return
         try:
-            self._consumer.commit(
+            self._member.commit(
                 offsets=[TopicPartition(self._topic, p, position) for p, position in pending.items()], asynchronous=True
             )
         except KafkaException as error:
             log.warning("could not commit the group's offsets: %s", error)
 
-    def _without_errors(self, messages: Sequence[Message]) -> list[Message]:
-        for message in messages:
-            error = message.error()
-            if error is not None:
-                self._take_error(message, error)
-        return [m for m in messages if m.error() is None]
-
-    def _take_error(self, message: Message, error: KafkaError) -> None:
-        topic, partition, offset = message.topic(), message.partition(), message.offset()
-        code = error.code()
+    def _take_fault(self, fault: Fault) -> None:
+        """Of the input: an end of partition, or why it cannot be read on."""
+        code = fault.error.code()
+        where = f"reading {self._topic} [{fault.partition}]"
         if code == KafkaError._PARTITION_EOF:
-            if topic == self._topic and partition is not None and offset is not None:
-                self._handed_out.reach_end(partition, offset)
-        elif code in _OUT_OF_RANGE and topic == self._topic and partition is not None:
-            self._failure = self._fell_behind(partition, -1 if offset is None else offset)
-        elif error.fatal() or code == KafkaError._FATAL:
+            self._handed_out.reach_end(fault.partition, fault.offset)
+        elif code in _OUT_OF_RANGE:
+            self._failure = self._fell_behind(fault.partition, fault.offset)
+        elif is_refusal(fault.error) or code in _DAMAGED or code == KafkaError.UNKNOWN_TOPIC_OR_PART:
+            self._failure = translated(fault.error, f"{where} at {fault.offset}")
+        else:
+            log.warning("%s: %s (goes on by itself)", where, fault.error.str())
+
+    def _take_error(self, error: KafkaError) -> None:
+        """Of the group."""
+        if error.fatal() or error.code() == KafkaError._FATAL:
             self._failure = Fatal(
                 f"left the group for good: {error.str()}. Another process uses the member id "
                 f"{self._instance_id!r}; give each deployment slot its own kafka.instance_id."
             )
-        elif is_refusal(error) or code in _DAMAGED:
-            where = f"reading {topic} [{partition}] at {offset}" if topic else f"as a member of {self._group}"
-            self._failure = translated(error, where)
-        elif code == KafkaError.UNKNOWN_TOPIC_OR_PART and topic == self._topic:
-            self._failure = translated(error, f"reading {topic} [{partition}]")
-        else:
-            log.warning("reading %s [%s]: %s (goes on by itself)", topic, partition, error.str())
+        elif is_refusal(error):
+            self._failure = translated(error, f"as a member of {self._group}")
+        elif error.code() != KafkaError._PARTITION_EOF:
+            log.warning("as a member of %s: %s (goes on by itself)", self._group, error.str())
 
     def _fell_behind(self, partition: int, position: int) -> Fatal:
         try:
@@ -255,9 +273,9 @@ class KafkaInput:
 
     def _rebalanced(self) -> None:
         if not self._lease.is_held:
-            self._gathered = []
+            self._drop(set(self._reading))
             self._was_lost = True
-        self._handed_out.keep_only(self._lease.reading)
+        self._handed_out.keep_only(self._reading)
         self._on_rebalance()
 
     def _client_failed(self, error: KafkaError) -> None:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 import numpy as np
-from confluent_kafka import Consumer, TopicPartition
 
 from consumer.messages import Positions, RecordBatch
 
@@ -16,8 +15,7 @@ class HandedOut:
     Written by the thread that polls; `lag` may be read on any.
     """
 
-    def __init__(self, topic: str) -> None:
-        self._topic = topic
+    def __init__(self) -> None:
         self._lag: dict[int, tuple[int, int]] = {}
 
     def start(self, positions: Positions, ends: Positions) -> None:
@@ -41,12 +39,11 @@ class HandedOut:
         if partition in self._lag:
             self._lag = {**self._lag, partition: (max(end, self._lag[partition][0]), end)}
 
-    def hear_ends(self, consumer: Consumer) -> None:
-        """Take over the ends that came with the last fetches; asks nobody."""
+    def hear_ends(self, end_of: Callable[[int], int]) -> None:
+        """Take over the ends that came with the last fetches."""
         lag = dict(self._lag)
         for partition, (position, end) in lag.items():
-            _, heard = consumer.get_watermark_offsets(TopicPartition(self._topic, partition), cached=True)
-            lag[partition] = (position, max(position, heard, end))
+            lag[partition] = (position, max(position, end_of(partition), end))
         self._lag = lag
 
     def lag(self) -> Mapping[int, tuple[int, int]]:

@@ -16,6 +16,7 @@ from statistics import median
 
 import numpy as np
 
+from consumer.byte_column import ByteColumn
 from consumer.checkpoints.contents import digest_of
 from consumer.checkpoints.loading import AllState
 from consumer.events.codec import JsonCodec
@@ -137,7 +138,7 @@ class Side:
             n = len(block)
             offsets = self._offset + np.arange(n)
             self._offset += n
-            yield RecordBatch("bench", block.values, np.zeros(n, np.int32), offsets, block.times_ms, ())
+            yield RecordBatch("bench", ByteColumn.of(block.values), np.zeros(n, np.int32), offsets, block.times_ms, ())
 
     def _learn(self, records: RecordBatch) -> None:
         marks = [time.perf_counter()]

@@ -7,10 +7,11 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from consumer.byte_column import ByteColumn
 from consumer.errors import MalformedEvent
 from consumer.events.hashing import coordinates_as_bytes, hash_text, hash_topic
 from consumer.events.reference import ReferenceDecoder
-from consumer.events.scanner import PADDING, Coordinates, empty_columns, rules_of, scan
+from consumer.events.scanner import Coordinates, empty_columns, rules_of, scan
 from consumer.messages import EventBatch, Outcome, RecordBatch
 from consumer.settings import Input
 
@@ -42,7 +43,7 @@ def batch_of(values: Sequence[bytes | None], timestamp_ms: int = NOW_MS, first_o
     n = len(values)
     return RecordBatch(
         topic=TOPIC,
-        values=values,
+        values=ByteColumn.of(values),
         partitions=np.full(n, 3, dtype=np.int32),
         offsets=np.arange(first_offset, first_offset + n, dtype=np.int64),
         timestamps_ms=np.full(n, timestamp_ms, dtype=np.int64),
@@ -74,12 +75,9 @@ def rows_of(events: EventBatch) -> list[Row]:
 
 def scanner_outcomes(settings: Input, batch: RecordBatch) -> list[int]:
     """What the scanner alone says of each record, none of which is a tombstone."""
-    values = [value or b"" for value in batch.values]
-    columns = empty_columns(len(values))
+    columns = empty_columns(len(batch))
     coordinates = Coordinates(np.uint64(1), batch.partitions, batch.offsets, batch.timestamps_ms)
-    bounds = np.cumsum([0, *map(len, values)], dtype=np.int64)
-    text = np.frombuffer(bytearray().join([*values, PADDING]), dtype=np.uint8)
-    scan(text, bounds, coordinates, rules_of(settings), columns)
+    scan(batch.values.text, batch.values.bounds, coordinates, rules_of(settings), columns)
     outcomes: list[int] = columns.outcome.tolist()
     return outcomes
 

@@ -10,8 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from consumer.byte_column import PADDING
 from consumer.events.plain_values import NO_TIME, decimal_number, epoch_ms, rfc3339_ms
-from consumer.events.scanner import LEFT_TO_REFERENCE, PADDING
+from consumer.events.scanner import LEFT_TO_REFERENCE
 from consumer.messages import Outcome
 from consumer.settings import Input
 from tests.events.batches import batch_of, event_json, scanner_outcomes
@@ -74,13 +75,13 @@ def test_whatever_is_unusual_or_wrong_is_left_to_the_reference(value: bytes) -> 
 @given(st.decimals(allow_nan=False, allow_infinity=False, min_value=-(10**12), max_value=10**12))
 def test_decimal_numbers_are_the_nearest_double(number: object) -> None:
     text = f"{number:f}"
-    found = decimal_number(writable(text.encode() + PADDING), 0, len(text))
+    found = decimal_number(writable(text.encode() + bytes(PADDING)), 0, len(text))
     assert np.isnan(found) or np.float64(found).tobytes() == np.float64(float(text)).tobytes()
 
 
 @pytest.mark.parametrize("text", ["0", "12.5", "-0.1", "9007199254740992", "0.3", "123456.789012345"])
 def test_decimal_numbers_of_ordinary_length_are_plain(text: str) -> None:
-    assert decimal_number(writable(text.encode() + PADDING), 0, len(text)) == float(text)
+    assert decimal_number(writable(text.encode() + bytes(PADDING)), 0, len(text)) == float(text)
 
 
 @given(
@@ -90,7 +91,7 @@ def test_decimal_numbers_of_ordinary_length_are_plain(text: str) -> None:
 def test_rfc3339_times_agree_with_the_calendar(time: dt.datetime, offset_min: int) -> None:
     aware = time.replace(tzinfo=dt.timezone(dt.timedelta(minutes=offset_min)))
     text = aware.isoformat().encode()
-    assert rfc3339_ms(writable(text + PADDING), 0, len(text)) == (aware - EPOCH) // dt.timedelta(milliseconds=1)
+    assert rfc3339_ms(writable(text + bytes(PADDING)), 0, len(text)) == (aware - EPOCH) // dt.timedelta(milliseconds=1)
 
 
 @given(year=st.integers(0, 9999), month=st.integers(0, 99), day=st.integers(0, 99))
@@ -100,12 +101,12 @@ def test_only_days_of_the_calendar_are_plain(year: int, month: int, day: int) ->
         expected = (dt.datetime(year, month, day, tzinfo=dt.UTC) - EPOCH) // dt.timedelta(milliseconds=1)
     except ValueError:
         expected = NO_TIME
-    assert rfc3339_ms(writable(text + PADDING), 0, len(text)) == expected
+    assert rfc3339_ms(writable(text + bytes(PADDING)), 0, len(text)) == expected
 
 
 @given(whole=st.integers(0, 10**15 - 1), fraction=st.text("0123456789", min_size=1, max_size=12))
 def test_epoch_seconds_are_cut_to_milliseconds(whole: int, fraction: str) -> None:
     text = f"{whole}.{fraction}"
     expected = whole * 1000 + int((fraction + "00")[:3])
-    assert epoch_ms(writable(text.encode() + PADDING), 0, len(text), True) == expected
-    assert epoch_ms(writable(text.encode() + PADDING), 0, len(text), False) == whole
+    assert epoch_ms(writable(text.encode() + bytes(PADDING)), 0, len(text), True) == expected
+    assert epoch_ms(writable(text.encode() + bytes(PADDING)), 0, len(text), False) == whole

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import numpy as np
 
+from consumer.byte_column import ByteColumn
 from consumer.errors import Fatal, Fenced, Retryable
 from consumer.messages import InputRecord, OutputRecord, Positions, RecordBatch, StoredRecord
 from tests.fakes.calls import Calls, Crash
@@ -221,7 +222,7 @@ def _stored(record: InputRecord) -> StoredRecord:
 def _batch(topic: str, records: Sequence[InputRecord]) -> RecordBatch:
     return RecordBatch(
         topic=topic,
-        values=[record.value for record in records],
+        values=ByteColumn.of(record.value for record in records),
         partitions=np.array([record.partition for record in records], np.int32),
         offsets=np.array([record.offset for record in records], np.int64),
         timestamps_ms=np.array([record.timestamp_ms for record in records], np.int64),

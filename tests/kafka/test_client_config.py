@@ -10,7 +10,7 @@ from consumer.errors import BadSettings
 from consumer.kafka.client_config import (
     admin_properties,
     check_properties,
-    input_properties,
+    member_properties,
     producer_properties,
     reader_properties,
 )
@@ -28,7 +28,7 @@ def problems(**kafka: Any) -> list[str]:
 
 
 def test_the_input_never_jumps_over_data_nor_commits_by_itself() -> None:
-    properties = input_properties(settings())
+    properties = member_properties(settings())
     assert properties["auto.offset.reset"] == "error"
     assert properties["enable.auto.commit"] is False
     assert properties["enable.auto.offset.store"] is False
@@ -36,7 +36,7 @@ def test_the_input_never_jumps_over_data_nor_commits_by_itself() -> None:
 
 
 def test_a_member_is_static_and_cooperative() -> None:
-    properties = input_properties(settings(instance_id="slot-1", session_timeout_s=6))
+    properties = member_properties(settings(instance_id="slot-1", session_timeout_s=6))
     assert properties["group.id"] == "freshrank-shop"
     assert properties["group.instance.id"] == "slot-1"
     assert properties["partition.assignment.strategy"] == "cooperative-sticky"
@@ -52,13 +52,13 @@ def test_the_producer_is_one_transactional_writer_of_the_model() -> None:
 
 
 def test_tuned_defaults_may_be_overridden() -> None:
-    assert input_properties(settings())["fetch.min.bytes"] == 1 << 20
-    assert input_properties(settings(consumer={"fetch.min.bytes": 1}))["fetch.min.bytes"] == 1
+    assert member_properties(settings())["fetch.min.bytes"] == 1 << 20
+    assert member_properties(settings(consumer={"fetch.min.bytes": 1}))["fetch.min.bytes"] == 1
 
 
 def test_sasl_and_tls_reach_every_client() -> None:
     secured = settings(sasl={"username": "u", "password": "p"}, tls={"ca_file": "/ca.pem", "key_password": "s"})
-    for properties in (input_properties, reader_properties, producer_properties, admin_properties):
+    for properties in (member_properties, reader_properties, producer_properties, admin_properties):
         assert properties(secured)["security.protocol"] == "SASL_SSL"
         assert properties(secured)["sasl.password"] == "p"
         assert properties(secured)["ssl.ca.location"] == "/ca.pem"
@@ -67,7 +67,7 @@ def test_sasl_and_tls_reach_every_client() -> None:
 
 def test_other_ways_of_signing_in_pass_through() -> None:
     extras = {"security.protocol": "SASL_SSL", "sasl.mechanism": "OAUTHBEARER"}
-    assert input_properties(settings(consumer=extras))["sasl.mechanism"] == "OAUTHBEARER"
+    assert member_properties(settings(consumer=extras))["sasl.mechanism"] == "OAUTHBEARER"
     assert admin_properties(settings(consumer=extras))["sasl.mechanism"] == "OAUTHBEARER"
 
 

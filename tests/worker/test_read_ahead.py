@@ -8,6 +8,7 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 
+from consumer.byte_column import ByteColumn
 from consumer.errors import Retryable
 from consumer.messages import EventBatch, RecordBatch
 from consumer.read_ahead import ReadAhead
@@ -17,7 +18,9 @@ WAIT_S = 10.0
 
 
 def batch(offset: int) -> RecordBatch:
-    return RecordBatch("t", [b"{}"], np.zeros(1, np.int32), np.array([offset]), np.zeros(1, np.int64), ())
+    return RecordBatch(
+        "t", ByteColumn.of([b"{}"]), np.zeros(1, np.int32), np.array([offset]), np.zeros(1, np.int64), ()
+    )
 
 
 def decode(records: RecordBatch) -> EventBatch:
