@@ -24,6 +24,7 @@ from consumer.tables import Array, Table
 
 NEVER = np.iinfo(np.int64).min
 MIN_CAPACITY = 1 << 12
+LOOK_AHEAD = 8  # events
 
 # Entries of `clock`; 2, 3 and 4 are those of `id_window`.
 WATERMARK_MS = 0
@@ -89,6 +90,17 @@ def _advance(clock: Int64Array, partition_ms: Int64Array, partition: int, time_m
 
 
 @hot_kernel
+def _look_ahead(window: WindowArrays, clock: Int64Array, columns: Columns, i: int) -> None:
+    """The look-ups of a long window would mostly wait for memory; begin them early."""
+    n = len(columns.time_ms)
+    if i + 2 * LOOK_AHEAD < n:
+        id_window.prefetch_slot(window, columns.event_key[i + 2 * LOOK_AHEAD, 0])
+    if i + LOOK_AHEAD < n:
+        id_window.prefetch_id(window, columns.event_key[i + LOOK_AHEAD, 0])
+    id_window.prefetch_leaving(window, clock, LOOK_AHEAD)
+
+
+@hot_kernel
 def _admit(
     window: WindowArrays,
     clock: Int64Array,
@@ -105,6 +117,7 @@ def _admit(
         if outcome[i] != _ADMITTED:
             watermark_ms[i] = clock[WATERMARK_MS]
             continue
+        _look_ahead(window, clock, columns, i)
         forget_passed(window, clock, partition_ms, limits.window_ms)
         if clock[N_IDS] == capacity and capacity < limits.max_entries:
             return i

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from consumer.kernels import hot_kernel
+from consumer.kernels import hot_kernel, prefetch
 from consumer.messages import Int32Array, Int64Array, UInt8Array, UInt64Array
 
 # Entries of `clock`.
@@ -66,6 +66,27 @@ def find(window: WindowArrays, key_0: np.uint64, key_1: np.uint64) -> int:
         if place < 0 or (window.keys[place, 0] == key_0 and window.keys[place, 1] == key_1):
             return int(slot)
         slot = (slot + 1) & mask
+
+
+@hot_kernel
+def prefetch_slot(window: WindowArrays, key_0: np.uint64) -> None:
+    """Begin to bring near where the look-up of an id begins."""
+    prefetch(window.slots, int(key_0 & np.uint64(len(window.slots) - 1)), 0)
+
+
+@hot_kernel
+def prefetch_id(window: WindowArrays, key_0: np.uint64) -> None:
+    """Begin to bring near the id that the look-up will find first, if any; its slot should be near already."""
+    place = window.slots[np.int64(key_0 & np.uint64(len(window.slots) - 1))]
+    if place >= 0:
+        prefetch(window.keys, place, 0)
+
+
+@hot_kernel
+def prefetch_leaving(window: WindowArrays, clock: Int64Array, n_ahead: int) -> None:
+    """Begin to bring near what forgetting the id after the n oldest will touch."""
+    if clock[N_IDS] > n_ahead:
+        prefetch_slot(window, window.keys[(clock[HEAD] + n_ahead) % len(window.times_ms), 0])
 
 
 @hot_kernel

@@ -90,6 +90,14 @@ class Originals(Sequence[InputRecord]):
         )
 
 
+def compile_kernels() -> None:
+    """Compile the kernels, or load them from the cache, so that the first batch isn't slow."""
+    nothing = np.zeros(0, np.int64)
+    error_rows(nothing)
+    record_batch("", nothing)
+    destroy(nothing)
+
+
 def record_batch(topic: str, messages: Int64Array) -> RecordBatch:
     """Columns of the messages at these addresses, none of which is an error."""
     n = len(messages)

@@ -46,6 +46,7 @@ class RecordReader:
 
     def __init__(self, topic: str, properties: dict[str, Any], on_error: Callable[[KafkaError], None]) -> None:
         self._topic = topic
+        message_columns.compile_kernels()
         # Kept as long as the client, which calls them.
         self._callbacks = (c.LOG_CALLBACK(_log), c.ERROR_CALLBACK(lambda _, code, why, __: on_error(_error(code, why))))
         self._client = _new_client(properties, *self._callbacks)

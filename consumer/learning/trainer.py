@@ -54,6 +54,7 @@ NEEDS_TEXT = 3
 NEEDS_SWEEP = 4
 
 LOOK_AHEAD = 4  # events
+N_EXPECTED = 8  # more than LOOK_AHEAD
 MIN_RETIRED = 64
 """Evicted rows are recycled together, once they are so many and a sixteenth of the catalogue: it takes a sweep over all
 that may refer to them."""
@@ -82,6 +83,8 @@ class Work(NamedTuple):
 
     history: Int32Array  # (longest history,) item rows, latest first
     before: Int32Array  # (WINDOW,) those of the session
+    expected: Int32Array  # (N_EXPECTED, WINDOW) those that the events to come will have, by event modulo N_EXPECTED
+    n_expected: Int32Array  # (N_EXPECTED,)
     lists: Lists
 
 
@@ -89,6 +92,8 @@ def allocate_work(history: int) -> Work:
     return Work(
         history=np.zeros(history, np.int32),
         before=np.zeros(WINDOW, np.int32),
+        expected=np.zeros((N_EXPECTED, WINDOW), np.int32),
+        n_expected=np.zeros(N_EXPECTED, np.int32),
         lists=allocate_lists(history, quality.CUTOFF),
     )
 
@@ -272,15 +277,16 @@ def _is_learned(columns: Columns, i: int) -> bool:
 
 
 @hot_kernel
-def _look_ahead(state: State, columns: Columns, i: int) -> None:
-    """Begin to bring near what the events to come will touch, in three steps: the look-up slots, the rows of item and
-    user, and the rows of the user's last items. Most of the pass would be waiting for memory otherwise."""
+def _look_ahead(state: State, limits: Limits, columns: Columns, i: int) -> None:
+    """Begin to bring near what the events to come will touch, in four steps, each of which needs what the one before
+    brought: look-up slots; the rows of item and user; the item's entries and the rows of those before it in the
+    session; the entries of these. Most of the pass would be waiting for memory otherwise."""
     items, users = state.items, state.users
-    far = i + 3 * LOOK_AHEAD
+    far = i + 4 * LOOK_AHEAD
     if _is_learned(columns, far):
         prefetch(items.slots, int(columns.item_key[far, 0] & np.uint64(len(items.slots) - 1)), 0)
         prefetch(users.slots, int(columns.user_key[far, 0] & np.uint64(len(users.slots) - 1)), 0)
-    middle = i + 2 * LOOK_AHEAD
+    middle = i + 3 * LOOK_AHEAD
     if _is_learned(columns, middle):
         item = recency_index.find(items, columns.item_key[middle, 0], columns.item_key[middle, 1])
         if item != NONE:
@@ -291,22 +297,42 @@ def _look_ahead(state: State, columns: Columns, i: int) -> None:
         if user != NONE:
             recency_index.prefetch_row(users, user)
             histories.prefetch_row(state.histories, user)
-    near = i + LOOK_AHEAD
+    near = i + 2 * LOOK_AHEAD
+    expected, n_expected = state.work.expected[near % N_EXPECTED], 0
     if _is_learned(columns, near):
-        user = recency_index.find(users, columns.user_key[near, 0], columns.user_key[near, 1])
-        if user != NONE:
-            length = state.histories.items.shape[1]
-            place = state.histories.head[user]
-            for _ in range(min(state.histories.n_events[user], WINDOW)):
-                item = state.histories.items[user, place]
-                if item != NONE:
-                    item_to_item.prefetch_row(state.item_to_item, item)
-                place = place - 1 if place > 0 else length - 1
+        item = recency_index.find(items, columns.item_key[near, 0], columns.item_key[near, 1])
+        if item != NONE:
+            item_to_item.prefetch_entries(state.item_to_item, item)
+        n_expected = _expect(state, limits, columns, near, expected)
+    state.work.n_expected[near % N_EXPECTED] = n_expected
+    for k in range(n_expected):
+        item_to_item.prefetch_row(state.item_to_item, expected[k])
+    due = (i + LOOK_AHEAD) % N_EXPECTED
+    for k in range(state.work.n_expected[due]):
+        item_to_item.prefetch_entries(state.item_to_item, state.work.expected[due, k])
+
+
+@hot_kernel
+def _expect(state: State, limits: Limits, columns: Columns, i: int, expected: Int32Array) -> int:
+    """The predecessors that an event to come will have, as it looks now; returns how many."""
+    user = recency_index.find(state.users, columns.user_key[i, 0], columns.user_key[i, 1])
+    if user == NONE:
+        return 0
+    session = histories.session_of(
+        state.histories, user, columns.session_key[i], columns.time_ms[i], limits.session_gap_ms
+    )
+    n_live = 0
+    for k in range(histories.predecessors(state.histories, user, session, expected)):
+        if expected[k] != NONE:
+            expected[n_live] = expected[k]
+            n_live += 1
+    return n_live
 
 
 @hot_kernel
 def _learn(state: State, limits: Limits, columns: Columns, start: int) -> tuple[int, int]:
     """Learn from `start` on; returns where it stopped and why."""
+    state.work.n_expected[:] = 0
     for i in range(start, len(columns.outcome)):
         if columns.outcome[i] != _ADMITTED and columns.outcome[i] != _LATE_POPULARITY_ONLY:
             continue
@@ -314,7 +340,7 @@ def _learn(state: State, limits: Limits, columns: Columns, start: int) -> tuple[
         needs = _needs(state, limits, columns.item_length[i])
         if needs != DONE:
             return i, needs
-        _look_ahead(state, columns, i)
+        _look_ahead(state, limits, columns, i)
         _learn_event(state, limits, columns, i)
     return len(columns.outcome), DONE
 

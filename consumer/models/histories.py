@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from consumer.kernels import hot_kernel, prefetch
 from consumer.messages import Int32Array, Int64Array, UInt8Array
 from consumer.models.recency_index import NONE, IndexArrays
+from consumer.models.rows import Field, side_by_side
 
 UInt32Array = NDArray[np.uint32]
 
@@ -31,15 +32,12 @@ class HistoryArrays(NamedTuple):
 
 
 def allocate(capacity: int, length: int) -> HistoryArrays:
-    return HistoryArrays(
-        items=np.full((capacity, length), NONE, np.int32),
-        sessions=np.zeros((capacity, length), np.uint32),
-        times_s=np.zeros((capacity, length), np.uint32),
-        head=np.zeros(capacity, np.int32),
-        n_events=np.zeros(capacity, np.int32),
-        session=np.zeros(capacity, np.uint32),
-        latest_ms=np.zeros(capacity, np.int64),
-    )
+    ring = side_by_side(capacity, (("items", np.int32), ("sessions", np.uint32), ("times_s", np.uint32)), length)
+    ring["items"][:] = NONE
+    fields: tuple[Field, ...] = (
+        ("latest_ms", np.int64), ("head", np.int32), ("n_events", np.int32), ("session", np.uint32)
+    )  # fmt: skip
+    return HistoryArrays(**ring, **side_by_side(capacity, fields))
 
 
 @hot_kernel
@@ -132,11 +130,6 @@ def forget_items(histories: HistoryArrays, users: IndexArrays, n_users: int, is_
 @hot_kernel
 def prefetch_row(histories: HistoryArrays, user: int) -> None:
     """Begin to bring near a user's history."""
-    for place in range(0, histories.items.shape[1], 16):
+    for place in range(0, histories.items.shape[1], 5):  # places in a cache line
         prefetch(histories.items, user, place)
-        prefetch(histories.sessions, user, place)
-        prefetch(histories.times_s, user, place)
-    prefetch(histories.head, user, 0)
-    prefetch(histories.n_events, user, 0)
-    prefetch(histories.session, user, 0)
     prefetch(histories.latest_ms, user, 0)

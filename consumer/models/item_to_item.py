@@ -20,12 +20,14 @@ from numpy.typing import NDArray
 
 from consumer.kernels import hot_kernel, prefetch
 from consumer.messages import Float64Array, Int32Array, UInt8Array
+from consumer.models.rows import Field, aligned, side_by_side
 
 Float32Array = NDArray[np.float32]
 
 WINDOW = 10  # events back that are linked
 REVERSE = 0.85
 STEP_DECAY = 0.5  # e^(−0.5·(d−1)) in learning, e^(−0.5·b) in scoring
+BY_STEP = np.exp(-STEP_DECAY * np.arange(WINDOW))
 MAX_HISTORY = 20
 N_HOPS = 30
 HOP_WEIGHT = 1.5
@@ -33,6 +35,7 @@ COUNT_PRIOR = 3.0
 N_RANKED = 100  # length of the list that scoring gives
 BLOCK = 8  # entries compared at a time
 LINE = 16  # entries in a cache line
+POPULARITY_POWER = 0.3
 MAX_EXPONENT = 40.0  # e^40 ≈ 2e17: weights stay far below float32's end
 
 # Entries of `totals`.
@@ -66,24 +69,24 @@ class Scratch(NamedTuple):
 
 
 def allocate(capacity: int, neighbours: int, time_constant_s: float) -> ItemToItemArrays:
-    weight = np.zeros((capacity, neighbours), np.float32)
+    fields: tuple[Field, ...] = (
+        ("counts", np.float64), ("evidence", np.float64), ("changed", np.float64), ("size", np.int32)
+    )  # fmt: skip
+    neighbour = aligned((capacity, neighbours), np.int32)
+    neighbour[:] = -1
+    weight = aligned((capacity, neighbours), np.float32)
     return ItemToItemArrays(
-        neighbour=np.full((capacity, neighbours), -1, np.int32),
+        neighbour=neighbour,
         weight=weight,
         weight_bits=weight.view(np.int32),
-        size=np.zeros(capacity, np.int32),
-        counts=np.zeros(capacity),
-        evidence=np.zeros(capacity),
-        changed=np.zeros(capacity),
+        **side_by_side(capacity, fields),
         totals=np.array([0.0, np.nan, time_constant_s * 1000.0]),
     )
 
 
 def allocate_scratch(capacity: int) -> Scratch:
     return Scratch(
-        first=np.zeros(capacity),
-        total=np.zeros(capacity),
-        mark=np.zeros(capacity, np.uint8),
+        **side_by_side(capacity, (("first", np.float64), ("total", np.float64), ("mark", np.uint8))),
         touched=np.zeros(capacity, np.int32),
         hops=np.zeros(N_HOPS, np.int32),
         hop_values=np.zeros(N_HOPS),
@@ -160,11 +163,14 @@ def gain(i2i: ItemToItemArrays, time_ms: float) -> float:
 
 @hot_kernel
 def prefetch_row(i2i: ItemToItemArrays, row: int) -> None:
-    """Begin to bring near what learning touches of a row."""
+    """Begin to bring near what says how long the row is."""
     prefetch(i2i.size, row, 0)
-    prefetch(i2i.evidence, row, 0)
-    prefetch(i2i.changed, row, 0)
-    for e in range(0, i2i.neighbour.shape[1], LINE):
+
+
+@hot_kernel
+def prefetch_entries(i2i: ItemToItemArrays, row: int) -> None:
+    """Begin to bring near the row's entries, and the place of the next one."""
+    for e in range(0, min(i2i.size[row] + 1, i2i.neighbour.shape[1]), LINE):
         prefetch(i2i.neighbour, row, e)
         prefetch(i2i.weight, row, e)
 
@@ -194,7 +200,7 @@ def learn_event(
     for back in range(min(n_predecessors, WINDOW)):
         other = predecessors[back]
         if other >= 0 and other != item and is_live[other]:
-            amount = g * np.exp(-STEP_DECAY * back)
+            amount = g * BY_STEP[back]
             add_weight(i2i, dirty, other, item, amount)
             add_weight(i2i, dirty, item, other, REVERSE * amount)
 
@@ -259,12 +265,13 @@ def _spread(
     """target[j] += factor · w_row,j over the row's live entries; returns the new number of touched rows."""
     for e in range(i2i.size[row]):
         j = i2i.neighbour[row, e]
-        if is_live[j]:
-            if scratch.mark[j] == 0:
-                scratch.mark[j] = 1
-                scratch.touched[n] = j
-                n += 1
-            target[j] += factor * i2i.weight[row, e]
+        if scratch.mark[j] == 0:
+            if not is_live[j]:
+                continue
+            scratch.mark[j] = 1
+            scratch.touched[n] = j
+            n += 1
+        target[j] += factor * i2i.weight[row, e]
     return n
 
 
@@ -291,6 +298,9 @@ def rank(
     count_total = i2i.totals[COUNT_TOTAL] * fresh
     n_touched = 0
     n_distinct = 0
+    for b in range(min(n_history, MAX_HISTORY)):
+        if history[b] >= 0:
+            prefetch_entries(i2i, history[b])
     for b in range(n_history):
         i = history[b]
         if i < 0 or not is_live[i] or scratch.mark[i] == 2:
@@ -314,16 +324,20 @@ def rank(
         if scratch.mark[j] == 1:
             n_hops = _insert_ranked(hops, hop_values, n_hops, j, scratch.first[j])
     for k in range(n_hops):
+        prefetch_entries(i2i, hops[k])
+    for k in range(n_hops):
         count = i2i.counts[hops[k]] * fresh
         factor = HOP_WEIGHT * hop_values[k] / (count + COUNT_PRIOR)
         n_touched = _spread(i2i, scratch, is_live, scratch.total, hops[k], factor * fresh, n_touched)
     n_ranked = 0
+    least_power = 0.999999 * COUNT_PRIOR**POPULARITY_POWER  # no item's power is smaller, rounding included
     for t in range(n_touched):
         j = scratch.touched[t]
-        if scratch.mark[j] == 1:
-            value = (scratch.first[j] + scratch.total[j]) / (i2i.counts[j] * fresh + COUNT_PRIOR) ** 0.3
-            if value > 0.0:
-                n_ranked = _insert_ranked(ranked, values, n_ranked, j, value)
+        total = scratch.first[j] + scratch.total[j]
+        may_rank = n_ranked < len(ranked) or total >= values[n_ranked - 1] * least_power
+        if scratch.mark[j] == 1 and total > 0.0 and may_rank:  # most fail, and a power costs more than all the rest
+            value = total / (i2i.counts[j] * fresh + COUNT_PRIOR) ** POPULARITY_POWER
+            n_ranked = _insert_ranked(ranked, values, n_ranked, j, value)
         scratch.mark[j] = 0
         scratch.first[j] = 0.0
         scratch.total[j] = 0.0

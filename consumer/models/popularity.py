@@ -12,12 +12,15 @@ q_h = 0.999·p_h(x) + 0.001/n_live;  m_h ← (1−α)·m_h·q_h^w / Σ + α/H;  
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import NamedTuple
 
 import numpy as np
 
 from consumer.kernels import hot_kernel, kernel, prefetch
 from consumer.messages import Float64Array, Int32Array, Int64Array, UInt8Array
+from consumer.models.rows import side_by_side
+from consumer.tables import Array
 
 MIXTURE_STEP = 0.001  # α
 SMOOTHING = 0.001
@@ -45,11 +48,16 @@ class PopularityArrays(NamedTuple):
     top_scores: Float64Array  # (N_TOP,) working memory
 
 
+def allocate_counts(capacity: int, n_half_lives: int) -> Mapping[str, Array]:
+    """`positive` and `negative`, zero."""
+    shape = (n_half_lives,)
+    return side_by_side(capacity, (("positive", np.float64, shape), ("negative", np.float64, shape)))
+
+
 def allocate(capacity: int, half_lives_s: tuple[float, ...]) -> PopularityArrays:
     n_half_lives = len(half_lives_s)
     return PopularityArrays(
-        positive=np.zeros((capacity, n_half_lives)),
-        negative=np.zeros((capacity, n_half_lives)),
+        **allocate_counts(capacity, n_half_lives),
         landmark_ms=np.full(n_half_lives, np.nan),
         time_constant_ms=np.array(half_lives_s) * 1000.0 / np.log(2.0),
         total=np.zeros(n_half_lives),
@@ -90,19 +98,19 @@ def score(popularity: PopularityArrays, n_live: int, item: int) -> float:
 def learn_mixture(popularity: PopularityArrays, n_live: int, item: int, weight: float) -> None:
     """One multiplicative step on a positive event that is yet to be counted."""
     mixture = popularity.mixture
-    logs = popularity.work
+    chance = popularity.work
     n_half_lives = len(mixture)
-    greatest = -np.inf
+    greatest = 0.0
     for h in range(n_half_lives):
-        q = (1.0 - SMOOTHING) * share(popularity, n_live, h, item) + SMOOTHING / n_live
-        logs[h] = np.log(mixture[h]) + weight * np.log(q)
-        greatest = max(greatest, logs[h])
+        chance[h] = (1.0 - SMOOTHING) * share(popularity, n_live, h, item) + SMOOTHING / n_live
+        greatest = max(greatest, chance[h])
     total = 0.0
     for h in range(n_half_lives):
-        logs[h] = np.exp(logs[h] - greatest)
-        total += logs[h]
+        relative = chance[h] / greatest  # so that no power of it vanishes in all half-lives at once
+        chance[h] = mixture[h] * (relative if weight == 1.0 else relative**weight)
+        total += chance[h]
     for h in range(n_half_lives):
-        mixture[h] = (1.0 - MIXTURE_STEP) * logs[h] / total + MIXTURE_STEP / n_half_lives
+        mixture[h] = (1.0 - MIXTURE_STEP) * chance[h] / total + MIXTURE_STEP / n_half_lives
 
 
 @hot_kernel
@@ -230,4 +238,3 @@ def refresh_top_if_due(popularity: PopularityArrays, n_live: int, n_used: int, i
 def prefetch_row(popularity: PopularityArrays, item: int) -> None:
     """Begin to bring near an item's counts."""
     prefetch(popularity.positive, item, 0)
-    prefetch(popularity.negative, item, 0)

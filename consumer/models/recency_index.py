@@ -12,6 +12,7 @@ import numpy as np
 
 from consumer.kernels import hot_kernel, prefetch
 from consumer.messages import Int32Array, Int64Array, UInt8Array, UInt64Array
+from consumer.models.rows import Field, side_by_side
 
 # Entries of `counts`.
 N_LIVE = 0
@@ -53,14 +54,19 @@ def allocate(capacity: int) -> IndexArrays:
     """An empty index with room for `capacity` rows."""
     counts = np.zeros(N_COUNTS, np.int64)
     counts[NEWEST] = counts[OLDEST] = NONE
+    fields: tuple[Field, ...] = (
+        ("keys", np.uint64, (2,)),
+        ("touched", np.int64),
+        ("seen_ms", np.int64),
+        ("newer", np.int32),
+        ("older", np.int32),
+    )
+    rows = side_by_side(capacity, fields)
+    rows["newer"][:] = rows["older"][:] = NONE
     return IndexArrays(
-        keys=np.zeros((capacity, 2), np.uint64),
-        touched=np.zeros(capacity, np.int64),
-        seen_ms=np.zeros(capacity, np.int64),
+        **rows,
         is_live=np.zeros(capacity, np.uint8),
         dirty=np.zeros(capacity, np.uint8),
-        newer=np.full(capacity, NONE, np.int32),
-        older=np.full(capacity, NONE, np.int32),
         slots=np.full(_n_slots(capacity), NONE, np.int32),
         free=np.zeros(capacity, np.int32),
         retired=np.zeros(capacity, np.int32),
@@ -234,6 +240,3 @@ def release_retired(index: IndexArrays) -> None:
 def prefetch_row(index: IndexArrays, row: int) -> None:
     """Begin to bring near what `touch` needs of a row."""
     prefetch(index.touched, row, 0)
-    prefetch(index.seen_ms, row, 0)
-    prefetch(index.newer, row, 0)
-    prefetch(index.older, row, 0)

@@ -59,8 +59,12 @@ def learn_event(repeat: RepeatArrays, history: Int32Array, n_history: int, item:
     context = context_of(n_history)
     step = step_after(repeat.n_events[context])
     repeat.n_events[context] += 1
+    seen = np.uint64(0)  # a bit for each item nearer, by its row number modulo 64
     for b in range(min(n_history, N_BACK)):
-        if is_last_occurrence(history, b):
+        bit = np.uint64(1) << np.uint64(history[b] & 63)
+        is_new = history[b] >= 0 and seen & bit == np.uint64(0)
+        seen |= bit
+        if is_new or is_last_occurrence(history, b):
             came_true = 1.0 if history[b] == item else 0.0
             repeat.chance[context, b] += step * (came_true - repeat.chance[context, b])
 

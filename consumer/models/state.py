@@ -14,6 +14,7 @@ import numpy as np
 from consumer.messages import Float64Array, Int32Array, Int64Array, UInt8Array
 from consumer.models import fusion, histories, item_to_item, popularity, recency_index, repeat
 from consumer.models.recency_index import N_LIVE, N_RETIRED, N_USED, IndexArrays
+from consumer.models.rows import memory_of
 from consumer.settings import Settings
 from consumer.tables import Array, Table
 
@@ -69,8 +70,7 @@ class ModelState:
             self.items, self.text, self.popularity, self.item_to_item, self.scratch,
             self.users, self.histories, self.repeat, self.fusion,
         )  # fmt: skip
-        owned = (array for group in groups for array in group if array.base is None)  # the others are views of these
-        return sum(array.nbytes for array in owned)
+        return memory_of(array for group in groups for array in group)
 
     def item_id(self, row: int) -> bytes:
         """The id of an item row, UTF-8; of a retired row too, until it is reused."""
@@ -105,8 +105,7 @@ class ModelState:
             self.popularity,
             ("positive", "negative"),
             self.popularity._replace(
-                positive=np.zeros((capacity, len(models.popularity.half_lives_s))),
-                negative=np.zeros((capacity, len(models.popularity.half_lives_s))),
+                **popularity.allocate_counts(capacity, len(models.popularity.half_lives_s)),
             ),
         )
         i2i = models.item_to_item
