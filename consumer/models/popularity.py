@@ -86,11 +86,27 @@ def share(popularity: PopularityArrays, n_live: int, h: int, item: int) -> float
 
 
 @hot_kernel
-def score(popularity: PopularityArrays, n_live: int, item: int) -> float:
-    """Expected share of upcoming positive interactions; sums to 1 over the live items."""
-    value = 0.0
+def weigh_half_lives(popularity: PopularityArrays, n_live: int, factor: Float64Array) -> float:
+    """For `score`: what a unit of net weight counts in each half-life (H,), and what every live item has beforehand.
+
+    One division a half-life, not one an item: that would cost more than all the rest of a scan.
+    """
+    beforehand = 0.0
     for h in range(len(popularity.mixture)):
-        value += popularity.mixture[h] * share(popularity, n_live, h, item)
+        factor[h] = 0.0
+        if popularity.n_positive[h] == 0:  # every live item alike
+            beforehand += popularity.mixture[h] / max(n_live, 1)
+        else:
+            factor[h] = popularity.mixture[h] / popularity.total[h]
+    return beforehand
+
+
+@hot_kernel
+def score(popularity: PopularityArrays, factor: Float64Array, beforehand: float, item: int) -> float:
+    """Expected share of upcoming positive interactions; sums to 1 over the live items."""
+    value = beforehand
+    for h in range(len(factor)):
+        value += factor[h] * net(popularity, item, h)
     return value
 
 
@@ -201,8 +217,10 @@ def forget_item(popularity: PopularityArrays, item: int) -> None:
 def scores(popularity: PopularityArrays, n_live: int, n_used: int, is_live: UInt8Array) -> Float64Array:
     """(n_used,) the score of every live row, NaN for the others."""
     values = np.empty(n_used)
+    factor = np.empty(len(popularity.mixture))
+    beforehand = weigh_half_lives(popularity, n_live, factor)
     for item in range(n_used):
-        values[item] = score(popularity, n_live, item) if is_live[item] else np.nan
+        values[item] = score(popularity, factor, beforehand, item) if is_live[item] else np.nan
     return values
 
 
@@ -219,10 +237,12 @@ def refresh_top_if_due(popularity: PopularityArrays, n_live: int, n_used: int, i
     best = popularity.top_scores
     best[:] = -1.0
     popularity.top[:] = -1
+    factor = popularity.work
+    beforehand = weigh_half_lives(popularity, n_live, factor)
     for item in range(n_used):
         if not is_live[item]:
             continue
-        value = score(popularity, n_live, item)
+        value = score(popularity, factor, beforehand, item)
         if value <= best[N_TOP - 1]:
             continue
         place = N_TOP - 1

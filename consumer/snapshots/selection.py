@@ -13,6 +13,13 @@ from consumer.kernels import hot_kernel, kernel
 from consumer.messages import Float64Array, Int64Array, UInt8Array, UInt64Array
 
 
+class Due(NamedTuple):
+    """Rows that would have to go out (ascending), and how urgently (above 0)."""
+
+    rows: Int64Array  # (n,)
+    urgency: Float64Array  # (n,)
+
+
 class Selection(NamedTuple):
     """`rows` (int64, ascending) go out; `n_waiting` more would have to."""
 
@@ -36,7 +43,7 @@ def _urgency(size: float, waits_since: Int64Array, dirty: UInt8Array, row: int, 
 
 
 @kernel
-def score_urgency(
+def due_scores(
     scores: Float64Array,
     published: Float64Array,
     waits_since: Int64Array,
@@ -44,25 +51,32 @@ def score_urgency(
     version: int,
     tolerance: float,
     n_live: int,
-) -> Float64Array:
-    """(n_rows,) urgency of publishing each score, 0 where it need not be; NaN scores are no live items.
+) -> Due:
+    """Rows whose score has to be published; NaN scores are no live items.
 
     A row is due when |score − published| > max(tolerance·score, 0.01/n_live), or when it was never published.
     """
-    urgency = np.zeros(len(scores))
+    due = Due(np.empty(len(scores), np.int64), np.empty(len(scores)))
+    n_due = 0
     least = 0.01 / max(n_live, 1)
     for row in range(len(scores)):
         if np.isnan(scores[row]):
             continue
-        size = 1.0 / tolerance
-        if not np.isnan(published[row]):
-            size = abs(scores[row] - published[row]) / max(tolerance * scores[row], least)
-        urgency[row] = _urgency(size, waits_since, dirty, row, version)
-    return urgency
+        move = abs(scores[row] - published[row])
+        allowed = max(tolerance * scores[row], least)
+        if move <= allowed and waits_since[row] == 0:
+            continue  # most rows; a division for each would take most of the time
+        size = 1.0 / tolerance if np.isnan(move) else move / allowed
+        urgency = _urgency(size, waits_since, dirty, row, version)
+        if urgency > 0.0:
+            due.rows[n_due] = row
+            due.urgency[n_due] = urgency
+            n_due += 1
+    return Due(due.rows[:n_due], due.urgency[:n_due])
 
 
 @kernel
-def related_urgency(
+def due_related(
     changed: Float64Array,
     evidence: Float64Array,
     count: Float64Array,
@@ -72,27 +86,34 @@ def related_urgency(
     dirty: UInt8Array,
     version: int,
     tolerance: float,
-) -> Float64Array:
-    """(len(changed),) urgency of publishing each related row, 0 where it need not be.
+) -> Due:
+    """Related rows (of the first len(changed)) that have to be published.
 
     A row is due when its weights and its mass have changed by more than the tolerance times their sum, or when it was
     never published (`hashes` 0).
     """
-    urgency = np.zeros(len(changed))
+    due = Due(np.empty(len(changed), np.int64), np.empty(len(changed)))
+    n_due = 0
     for row in range(len(changed)):
-        if not is_live[row]:
+        if not is_live[row] or (changed[row] == 0.0 and waits_since[row] == 0 and hashes[row] != 0):
             continue
         size = 1.0 / tolerance
         if hashes[row] != 0:
             size *= changed[row] / (evidence[row] + count[row] + 1e-300)
-        urgency[row] = _urgency(size, waits_since, dirty, row, version)
-    return urgency
+        urgency = _urgency(size, waits_since, dirty, row, version)
+        if urgency > 0.0:
+            due.rows[n_due] = row
+            due.urgency[n_due] = urgency
+            n_due += 1
+    return Due(due.rows[:n_due], due.urgency[:n_due])
 
 
-def most_urgent(urgency: Float64Array, limit: int) -> Selection:
-    """At most `limit` rows with the greatest urgency above 0."""
-    due = np.flatnonzero(urgency)
-    if len(due) <= limit:
-        return Selection(due, 0)
-    order = np.argpartition(-urgency[due], limit)[:limit]
-    return Selection(np.sort(due[order]), len(due) - limit)
+def most_urgent(due: Due, limit: int) -> Selection:
+    """At most `limit` of the rows, those with the greatest urgency."""
+    n_due = len(due.rows)
+    if n_due <= limit:
+        return Selection(due.rows, 0)
+    if limit == 0:
+        return Selection(due.rows[:0], n_due)
+    order = np.argpartition(due.urgency, -limit)[-limit:]
+    return Selection(np.sort(due.rows[order]), n_due - limit)

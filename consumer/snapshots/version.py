@@ -15,7 +15,7 @@ from consumer.settings import Publish
 from consumer.snapshots import formats
 from consumer.snapshots.published import PublishedRows
 from consumer.snapshots.related_text import around, related_values
-from consumer.snapshots.selection import most_urgent, related_urgency, score_urgency
+from consumer.snapshots.selection import due_related, due_scores, most_urgent
 
 NO_ROWS: Int64Array = np.zeros(0, np.int64)
 
@@ -141,7 +141,7 @@ def _due_scores(
 ) -> tuple[Int64Array, Float64Array, int]:
     """Rows to be published, their scores, and how many more wait."""
     scores = model.scores()
-    urgency = score_urgency(
+    due = due_scores(
         scores,
         published.score,
         published.score_waits_since,
@@ -150,7 +150,7 @@ def _due_scores(
         settings.tolerance,
         model.n_items,
     )
-    rows, n_waiting = most_urgent(urgency, limit)
+    rows, n_waiting = most_urgent(due, limit)
     return rows, scores[rows], n_waiting
 
 
@@ -159,7 +159,7 @@ def _due_related(
 ) -> tuple[Int64Array, int]:
     """Rows to be published, and how many more wait."""
     i2i = model.item_to_item
-    urgency = related_urgency(
+    due = due_related(
         i2i.changed[: model.n_item_rows],
         i2i.evidence,
         i2i.counts,
@@ -170,7 +170,7 @@ def _due_related(
         number,
         settings.related_tolerance,
     )
-    rows, n_waiting = most_urgent(urgency, limit)
+    rows, n_waiting = most_urgent(due, limit)
     return rows, n_waiting
 
 
