@@ -90,6 +90,13 @@ class Durability:
         """Whether the input has been learned as far as what is already published; nothing is published before."""
         return all(self._intake.positions.get(p, 0) >= at for p, at in self._publish_from.items())
 
+    def reach_live(self) -> None:
+        """The input has been learned up to its end: what was put off while behind goes out at once."""
+        if not self.is_live:
+            self.is_live = True
+            if not self._backoff_s:
+                self._publish_at_s = 0.0
+
     def start(self) -> None:
         """Save the state as recovered, under this term's epoch. Raises Fatal if that fails."""
         self._save_now()

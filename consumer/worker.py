@@ -88,7 +88,8 @@ class Worker:
         decoded = self._reader.next(self._settings.batch.max_wait_s)
         if decoded is None:
             self._n_idle += 1
-            self._durability.is_live = self._durability.is_live or self._n_idle >= IDLE_POLLS
+            if self._n_idle >= IDLE_POLLS:
+                self._durability.reach_live()
             return
         self._n_idle = 0
         started_s = self._clock.monotonic_s()
@@ -112,9 +113,8 @@ class Worker:
         timestamps_ms = timestamps_ms[timestamps_ms >= 0]
         if len(timestamps_ms):
             self._newest_ms = max(self._newest_ms, int(timestamps_ms.max()))
-        self._durability.is_live = self._durability.is_live or all(
-            self._intake.positions.get(p, 0) >= end for p, end in self._live_from.items()
-        )
+        if all(self._intake.positions.get(p, 0) >= end for p, end in self._live_from.items()):
+            self._durability.reach_live()
         self._telemetry.batch_learned(len(outcome), seconds)
         self._telemetry.outcomes(taken.outcomes())
         self._telemetry.dead_letters(taken.dead_letter_counts())

@@ -92,9 +92,9 @@ def test_sigterm_half_way_and_a_restart_change_nothing(model: SettingsOf, tmp_pa
     ):
         worker.start_ready()
         producer.allow(N_EVENTS)
-        until(lambda: reader.position(topic) >= N_EVENTS // 3, "a third of the events is published")
+        until(lambda: reader.position(topic) >= N_EVENTS // 2, "half of the events is published")
         assert worker.terminate() == 0
-        assert N_EVENTS // 3 <= newest(Path(settings.checkpoints.directory))[0].input_positions[0] < N_EVENTS
+        assert N_EVENTS // 2 <= newest(Path(settings.checkpoints.directory))[0].input_positions[0] < N_EVENTS
         worker.start_ready()
         finish(worker, reader)
     assert differences(final_state(settings), uninterrupted_state(topic, model, tmp_path)) == {}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import datetime, timedelta
 
 import pytest
 
@@ -210,3 +211,11 @@ def test_what_happened_is_told_once() -> None:
     assert told.lag_records
     assert told.checkpoints
     assert told.is_ready
+
+
+def test_what_was_put_off_while_behind_goes_out_as_soon_as_the_end_is_reached() -> None:
+    world = World(settings(publish={"catch_up_share": 0.001}))
+    world.produce(visits(400))
+    assert world.live() is Ended.STOPPED
+    first, *_, last = (datetime.fromisoformat(m.created_at) for m in world.manifests())
+    assert last - first < timedelta(seconds=20)  # a version takes about 0.2 s of the fake clock: put off for 200 s
