@@ -9,8 +9,8 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from producer_tools.errors import UsageError
-from producer_tools.event_times import NAMED_FORMATS, EventTime, time_parser
+from consumer.errors import BadRequest
+from consumer.recordings.event_times import NAMED_FORMATS, EventTime, time_parser
 
 FIELDS = ("event_id", "user_id", "item_id", "event_type", "event_time", "session_id", "value")
 """Members of the standard event."""
@@ -41,7 +41,7 @@ class MappingPlan:
 
 
 class RowMapper:
-    """Turns rows into records. Raises UsageError, with every problem named, if the plan doesn't fit the columns.
+    """Turns rows into records. Raises BadRequest, with every problem named, if the plan doesn't fit the columns.
 
     `known` are the file's columns; empty if each row brings its own names.
     """
@@ -53,7 +53,7 @@ class RowMapper:
         self._columns = {name: name for name in FIELDS if not known or name in known} | dict(plan.columns)
         problems = [*self._name_problems(), *(self._column_problems(known) if known else [])]
         if problems:
-            raise UsageError("the columns cannot be mapped:\n" + "\n".join(f"  - {p}" for p in problems))
+            raise BadRequest("the columns cannot be mapped:\n" + "\n".join(f"  - {p}" for p in problems))
 
     def record(self, number: int, row: Mapping[str, Any]) -> MappedRow:
         """The record of row `number`. Raises CellError."""
