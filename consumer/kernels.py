@@ -27,7 +27,7 @@ def _sources_digest() -> str:
     digest = hashlib.sha256(numba.__version__.encode())
     digest.update(Path(__file__).read_bytes())
     package = Path(__file__).parent
-    for folder in ("events", "models", "learning", "snapshots"):
+    for folder in ("events", "models", "learning", "evaluation", "snapshots"):
         for path in sorted((package / folder).rglob("*.py")):
             digest.update(path.read_bytes())
     return digest.hexdigest()[:16]

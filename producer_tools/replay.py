@@ -18,7 +18,7 @@ def record_blocks(recording: Recording) -> Iterator[RecordBlock]:
     """The file's records, once. Raises ToolError at a bad row, after the records before it have been handed out."""
     try:
         for rows in recording.blocks(_BLOCK_RECORDS):
-            keys, values, times_ms = zip(*rows, strict=True)
+            keys, values, times_ms, _ = zip(*rows, strict=True)
             yield RecordBlock(keys, values, np.array(times_ms, dtype=np.int64))
     except BadRow as error:
         raise ToolError(str(error)) from error

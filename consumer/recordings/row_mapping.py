@@ -21,6 +21,7 @@ class MappedRow(NamedTuple):
     key: bytes
     value: bytes
     time_ms: int  # 0 where the file has no times and none is needed
+    number: int  # of the row: 1 is the first one after the header
 
 
 class CellError(Exception):
@@ -59,7 +60,7 @@ class RowMapper:
         """The record of row `number`. Raises CellError."""
         user = self._text(row, "user_id")
         if self._plan.keeps_names:
-            return self._under_own_names(user, row)
+            return self._under_own_names(number, user, row)
         time = self._time(row)
         event: dict[str, Any] = {
             "event_id": self._event_id(number, row),
@@ -72,7 +73,7 @@ class RowMapper:
             event["session_id"] = session
         if self._cell(row, "value") not in ("", None):
             event["value"] = _number(self._columns["value"], self._cell(row, "value"))
-        return MappedRow(user.encode(), msgspec.json.encode(event), time.ms)
+        return MappedRow(user.encode(), msgspec.json.encode(event), time.ms, number)
 
     def _event_id(self, number: int, row: Mapping[str, Any]) -> str:
         """Repeating a replay, or a part of it, gives the same ids."""
@@ -92,14 +93,14 @@ class RowMapper:
             problem = f"column {self._columns['event_time']!r}: {text!r} is no time as {self._plan.time_format!r}"
             raise CellError(f"{problem}: {error}") from error
 
-    def _under_own_names(self, user: str, row: Mapping[str, Any]) -> MappedRow:
+    def _under_own_names(self, number: int, user: str, row: Mapping[str, Any]) -> MappedRow:
         own = self._own_names(row)
         if not self._plan.needs_times:
-            return MappedRow(user.encode(), msgspec.json.encode(own), 0)
+            return MappedRow(user.encode(), msgspec.json.encode(own), 0, number)
         time = self._time(row)
         if self._plan.time_format not in NAMED_FORMATS:  # no worker reads times by a pattern
             own[self._columns["event_time"]] = time.text
-        return MappedRow(user.encode(), msgspec.json.encode(own), time.ms)
+        return MappedRow(user.encode(), msgspec.json.encode(own), time.ms, number)
 
     def _own_names(self, row: Mapping[str, Any]) -> dict[str, Any]:
         """All columns as they are, but numbers where asked for; a number's empty cell is left out."""
