@@ -26,9 +26,7 @@ KINDS = {"all": "all targets", "non_repeat": "targets other than the item just b
 
 
 def evaluate(
-    file: Annotated[
-        Path, typer.Argument(help="CSV or NDJSON, plain or gzip, oldest first.", show_default=False)
-    ],
+    file: Annotated[Path, typer.Argument(help="CSV or NDJSON, plain or gzip, oldest first.", show_default=False)],
     config: options.ConfigFiles = None,
     protocol: Annotated[
         str,
@@ -196,7 +194,7 @@ def _say(file: Path, plan: EvaluationPlan, found: Evaluated, report: Report) -> 
             columns = {"member": [one.member for one in figures]}
             for heading, measure in (("R@10", "recall_10"), ("R@20", "recall_20"), ("MRR@20", "mrr_20")):
                 shares = [getattr(one, measure) for one in figures]
-                columns[heading] = [f"{100 * s.value:.2f} ({100 * s.low:.2f} … {100 * s.high:.2f})" for s in shares]
+                columns[heading] = [f"{100 * s.value:.2f} ({100 * s.low:.2f}–{100 * s.high:.2f})" for s in shares]
             console.numbered(title, columns)
     learn_us, query_us = found.learn_us() or 0.0, found.query_us() or 0.0
     console.say(f"{learn_us:.2f} µs a learned event, {query_us:.1f} µs a question")

@@ -12,7 +12,7 @@ import numpy as np
 from consumer.clock import Clock, SystemClock
 from consumer.errors import BadRequest, BadRow
 from consumer.evaluation.answers import Answers
-from consumer.evaluation.protocols import Protocol, Spent, Tested
+from consumer.evaluation.protocols import Examination, Protocol, Spent
 from consumer.evaluation.questions import EveryEvent, PublishedQuestions
 from consumer.events.admission import Admission
 from consumer.events.codec import JsonCodec
@@ -85,7 +85,7 @@ def evaluate(
     chosen = _chosen_types(plan, settings)
     clock = clock or SystemClock()
     codec, admission = JsonCodec(settings.input), Admission(settings.input)
-    tested: Tested | None = None
+    examined: Examination | None = None
     found = Evaluated()
     for rows in recording.blocks(BLOCK_ROWS):
         records = _records(rows)
@@ -98,25 +98,27 @@ def evaluate(
             found.first_refused = found.first_refused or str(error)
         batch = admission.admit(events)
         found.outcomes.update(batch.counts())
-        if tested is None:
-            _new_tested(settings, plan, clock).take(batch)  # compiles the kernels, so that their time isn't counted
-            tested = _new_tested(settings, plan, clock)
-        tested.take(batch)
+        if examined is None:
+            _new_examination(settings, plan, clock).take(
+                batch
+            )  # compiles the kernels, so that their time isn't counted
+            examined = _new_examination(settings, plan, clock)
+        examined.take(batch)
         on_progress(recording.file.bytes_read())
     found.n_refused += recording.n_skipped
     found.first_refused = recording.first_skipped or found.first_refused
-    if tested is not None:
-        answers = tested.answers()
+    if examined is not None:
+        answers = examined.answers()
         found.answers = answers.where(np.isin(answers.event_type, chosen)) if plan.event_types else answers
-        found.spent = tested.spent
-        found.n_items, found.n_users = tested.model.n_items, tested.model.n_users
-        found.n_bytes = tested.model.n_bytes
+        found.spent = examined.spent
+        found.n_items, found.n_users = examined.model.n_items, examined.model.n_users
+        found.n_bytes = examined.model.n_bytes
     return found
 
 
-def _new_tested(settings: Settings, plan: EvaluationPlan, clock: Clock) -> Tested:
+def _new_examination(settings: Settings, plan: EvaluationPlan, clock: Clock) -> Examination:
     questions = PublishedQuestions() if plan.averages_periods else EveryEvent()
-    return Tested(settings, plan.protocol, questions, round(plan.period_days * _DAY_MS), clock)
+    return Examination(settings, plan.protocol, questions, round(plan.period_days * _DAY_MS), clock)
 
 
 def _reads_standard_events(settings: Settings) -> Settings:

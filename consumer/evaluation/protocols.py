@@ -41,7 +41,7 @@ class Spent:
     n_asked: int = 0
 
 
-class Tested:
+class Examination:
     """A model that is asked and learns. `take` batches in order, then read `answers` and `spent`."""
 
     def __init__(self, settings: Settings, protocol: Protocol, questions: Questions, period_ms: int, clock: Clock):
