@@ -14,7 +14,7 @@ from consumer.errors import BadRequest, BadRow
 from consumer.evaluation.answers import Answers
 from consumer.evaluation.protocols import Examination, Protocol, Spent
 from consumer.evaluation.questions import EveryEvent, PublishedQuestions
-from consumer.events.admission import Admission
+from consumer.events.admission import Admission, AdmittedBatch
 from consumer.events.codec import JsonCodec
 from consumer.messages import EventBatch, Outcome, RecordBatch
 from consumer.recordings.recording import Recording
@@ -81,12 +81,31 @@ def evaluate(
     Raises BadRow at the first row that a worker would send to the dead letters, unless those are skipped, and
     BadRequest for a plan that doesn't fit the settings.
     """
-    settings = _reads_standard_events(settings)
+    settings = reads_standard_events(settings)
     chosen = _chosen_types(plan, settings)
     clock = clock or SystemClock()
-    codec, admission = JsonCodec(settings.input), Admission(settings.input)
     examined: Examination | None = None
     found = Evaluated()
+    for batch in admitted_batches(recording, path, settings, found, skips_bad_rows=skips_bad_rows):
+        if examined is None:
+            _new_examination(settings, plan, clock).take(batch)  # the kernels' compiling isn't to be timed
+            examined = _new_examination(settings, plan, clock)
+        examined.take(batch)
+        on_progress(recording.file.bytes_read())
+    if examined is not None:
+        answers = examined.answers()
+        found.answers = answers.where(np.isin(answers.event_type, chosen)) if plan.event_types else answers
+        found.spent = examined.spent
+        found.n_items, found.n_users = examined.model.n_items, examined.model.n_users
+        found.n_bytes = examined.model.n_bytes
+    return found
+
+
+def admitted_batches(
+    recording: Recording, path: Path, settings: Settings, found: Evaluated, *, skips_bad_rows: bool = False
+) -> Iterator[AdmittedBatch]:
+    """The recording as the worker's loop would learn it; counts in `found` what became of the rows. Raises BadRow."""
+    codec, admission = JsonCodec(settings.input), Admission(settings.input)
     for rows in recording.blocks(BLOCK_ROWS):
         records = _records(rows)
         events = codec.decode(records)
@@ -98,22 +117,9 @@ def evaluate(
             found.first_refused = found.first_refused or str(error)
         batch = admission.admit(events)
         found.outcomes.update(batch.counts())
-        if examined is None:
-            _new_examination(settings, plan, clock).take(
-                batch
-            )  # compiles the kernels, so that their time isn't counted
-            examined = _new_examination(settings, plan, clock)
-        examined.take(batch)
-        on_progress(recording.file.bytes_read())
+        yield batch
     found.n_refused += recording.n_skipped
     found.first_refused = recording.first_skipped or found.first_refused
-    if examined is not None:
-        answers = examined.answers()
-        found.answers = answers.where(np.isin(answers.event_type, chosen)) if plan.event_types else answers
-        found.spent = examined.spent
-        found.n_items, found.n_users = examined.model.n_items, examined.model.n_users
-        found.n_bytes = examined.model.n_bytes
-    return found
 
 
 def _new_examination(settings: Settings, plan: EvaluationPlan, clock: Clock) -> Examination:
@@ -121,8 +127,8 @@ def _new_examination(settings: Settings, plan: EvaluationPlan, clock: Clock) -> 
     return Examination(settings, plan.protocol, questions, round(plan.period_days * _DAY_MS), clock)
 
 
-def _reads_standard_events(settings: Settings) -> Settings:
-    """The same, but for events as a mapping gives them."""
+def reads_standard_events(settings: Settings) -> Settings:
+    """The same settings, but for events as a mapping gives them."""
     changes = {"fields": FieldNames(), "time_format": "rfc3339"}
     return settings.model_copy(update={"input": settings.input.model_copy(update=changes)})
 

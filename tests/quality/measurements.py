@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from functools import cache
 from pathlib import Path
 
-from tests.quality import recall
+from tests.quality import calibration, published_rows, recall
 from tests.quality.document import Section
 from tests.quality.recorded import REES46, TAOBAO, Diginetica
 
@@ -40,8 +40,20 @@ def _taobao(_folder: Path) -> Section:
     return recall.shop(TAOBAO)
 
 
+def _published_rows(folder: Path) -> Section:
+    return published_rows.measure(_stream(), folder)
+
+
+def _score(folder: Path) -> Section:
+    for path in (REES46.path, TAOBAO.path):
+        _require(path)
+    return calibration.measure([(_stream().data_set(folder), 8_000), (REES46, 1_000), (TAOBAO, 8_000)])
+
+
 ALL: Mapping[str, Callable[[Path], Section]] = {
     "diginetica": _diginetica,
+    "published_rows": _published_rows,
     "rees46": _rees46,
     "taobao": _taobao,
+    "score": _score,
 }

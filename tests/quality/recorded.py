@@ -12,7 +12,8 @@ from pathlib import Path
 
 import numpy as np
 
-from consumer.evaluation.evaluate import Evaluated, EvaluationPlan, evaluate
+from consumer.evaluation.evaluate import Evaluated, EvaluationPlan, admitted_batches, evaluate, reads_standard_events
+from consumer.events.admission import AdmittedBatch
 from consumer.messages import Int64Array
 from consumer.recordings.recording import Recording, RecordingPlan
 from consumer.recordings.row_files import layout_of
@@ -38,9 +39,17 @@ class DataSet:
 
     def evaluated(self, plan: EvaluationPlan, settings: Settings | None = None) -> Evaluated:
         """The whole file, with the default settings unless others are given."""
-        layout = layout_of(self.path, columns=self.columns)
-        with closing(Recording(RecordingPlan(self.path, layout, self.mapping, limit=self.n_rows))) as recording:
+        with closing(self._recording()) as recording:
             return evaluate(recording, self.path, settings or Settings(), plan)
+
+    def batches(self, settings: Settings) -> Iterator[AdmittedBatch]:
+        """As the worker's loop would learn them."""
+        with closing(self._recording()) as recording:
+            yield from admitted_batches(recording, self.path, reads_standard_events(settings), Evaluated())
+
+    def _recording(self) -> Recording:
+        layout = layout_of(self.path, columns=self.columns)
+        return Recording(RecordingPlan(self.path, layout, self.mapping, limit=self.n_rows))
 
 
 REES46 = DataSet(
