@@ -101,8 +101,8 @@ def _calibration(name: str, scored: Scored, every: int) -> list[str]:
     ]
     n_all = len(scored.weight) + scored.n_new
     intro = (
-        f"{name}: what each tenth of the items (by score, least first) was expected to get of the next {every:,} events "
-        f"and what it got, over {scored.n_snapshots} snapshots. Events on items newer than the snapshot are left out "
+        f"{name}: what each tenth of the items (by score, least first) was expected to get of the next {every:,} "
+        f"events and what it got, over {scored.n_snapshots} snapshots. Events on items newer than that are left out "
         f"({100 * scored.n_new / n_all:.1f} % of all events were an item's first)."
     )
     return ["", intro, *table(("tenth", "expected %", "followed %", "followed / expected"), rows)]

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from functools import cache
 from pathlib import Path
 
-from tests.quality import calibration, published_rows, recall
+from tests.quality import calibration, freshness, published_rows, recall
 from tests.quality.document import Section
 from tests.quality.recorded import REES46, TAOBAO, Diginetica
 
@@ -50,10 +50,15 @@ def _score(folder: Path) -> Section:
     return calibration.measure([(_stream().data_set(folder), 8_000), (REES46, 1_000), (TAOBAO, 8_000)])
 
 
+def _freshness(folder: Path) -> Section:
+    return freshness.measure(_stream().data_set(folder), len(_stream()), folder)
+
+
 ALL: Mapping[str, Callable[[Path], Section]] = {
     "diginetica": _diginetica,
     "published_rows": _published_rows,
     "rees46": _rees46,
     "taobao": _taobao,
     "score": _score,
+    "freshness": _freshness,
 }
