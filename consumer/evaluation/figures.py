@@ -42,7 +42,8 @@ class Figures:
 
 
 def figures_of(answers: Answers, *, averages_periods: bool) -> list[Figures]:
-    """Of the ensemble and of every member, in the order of `quality.MEMBERS`; none where nothing was asked.
+    """Of the ensemble and of every member, in the order of `quality.MEMBERS`; none where nothing was asked, and none of
+    a member that was not asked (places beyond `quality.CUTOFF`).
 
     `averages_periods`: the unweighted mean of the periods' figures; else all questions count alike.
     """
@@ -57,6 +58,7 @@ def figures_of(answers: Answers, *, averages_periods: bool) -> list[Figures]:
     return [
         Figures(member, len(answers), *measured[n_each * m : n_each * (m + 1)])
         for m, member in enumerate(quality.MEMBERS)
+        if answers.ranks[:, m].max() <= quality.CUTOFF
     ]
 
 
@@ -74,7 +76,7 @@ def _session_sums(answers: Answers, period: Int64Array) -> list[Float64Array]:
 def _gains(answers: Answers) -> Float64Array:
     """(n, 1 + members · MEASURES) 1, then what each question brings each member by each measure."""
     ranks = answers.ranks.astype(np.float64)
-    is_listed = ranks > 0
+    is_listed = (ranks > 0) & (ranks <= quality.CUTOFF)
     reciprocal = np.divide(1.0, ranks, out=np.zeros_like(ranks), where=is_listed)
     gains = np.stack((is_listed & (ranks <= 10), is_listed, reciprocal), axis=2)
     return np.hstack((np.ones((len(ranks), 1)), gains.reshape(len(ranks), -1)))

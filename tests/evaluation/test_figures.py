@@ -45,6 +45,14 @@ def test_every_member_has_its_own_figures() -> None:
     assert [figures.recall_20.value for figures in found] == [1.0, *[0.0] * (len(found) - 1)]
 
 
+def test_a_member_that_was_not_asked_has_none() -> None:
+    found = answers([1, 2])
+    found.ranks[:, 1] = 255
+    assert [figures.member for figures in figures_of(found, averages_periods=False)] == [
+        member for m, member in enumerate(quality.MEMBERS) if m != 1
+    ]
+
+
 def test_periods_count_alike_however_many_questions_they_have() -> None:
     found = answers([1, 0, 0, 0, 1, 1], periods=[1, 1, 1, 1, 3, 3])
     assert ensemble(found).recall_20.value == pytest.approx(3 / 6)

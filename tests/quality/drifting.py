@@ -16,8 +16,8 @@ from consumer.recordings.row_mapping import MappingPlan
 from tests.quality.recorded import START_MS, DataSet
 
 SEED = 4
-DAYS = 2
-EVENTS_PER_S = 1.5
+DAYS = 4
+EVENTS_PER_S = 0.75
 N_EVENTS = round(DAYS * 86_400 * EVENTS_PER_S)
 N_ITEMS = 4_000
 N_SHELF = 20

@@ -47,16 +47,17 @@ def measure(recorded: DataSet, n_events: int, folder: Path) -> Section:
         "against the freshest reader are paired, session by session. Snapshots are copies of the learned state, "
         "without the tolerance of published rows, and no item is evicted.",
     ]
-    lines += _told(f"{recorded.name}, renewed every so many events", "freshness-events", freshness_of(by_events))
+    events, clock = freshness_of(by_events), freshness_of(by_time)
+    lines += _told(f"{recorded.name}, renewed every so many events", "freshness-events", events)
     lines += _told(
         f"A synthetic shop over {drifting.DAYS} days at {drifting.EVENTS_PER_S:g} events/s whose taste moves within "
         "minutes, hours and days (`tests/quality/drifting.py`), renewed by the clock",
         "freshness-clock",
-        freshness_of(by_time),
+        clock,
     )
     figures = {
-        "by_events": [asdict(found) for found in freshness_of(by_events)],
-        "by_time": [asdict(found) for found in freshness_of(by_time)],
+        "by_events": [asdict(found) for found in events],
+        "by_time": [asdict(found) for found in clock],
     }
     return Section("Does freshness pay?", lines, figures={"freshness": figures})
 

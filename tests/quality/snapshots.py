@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -35,6 +36,10 @@ class Noted(NamedTuple):
     item: Int32Array  # (n,) row; NONE: new
     n_history: Int32Array  # (n,)
     history: Int32Array  # (n, longest history) rows, latest first
+
+
+def _allocate(n: int, history: int) -> Noted:
+    return Noted(np.full(n, NONE, np.int32), np.zeros(n, np.int32), np.full((n, history), NONE, np.int32))
 
 
 @hot_kernel
@@ -80,6 +85,7 @@ class Reader:
     def __init__(self, name: str, settings: Settings) -> None:
         self.name = name
         self.n_refreshed = 0
+        self._asked = 0
         self._model = ModelState(settings)
         self._trainer = Trainer(settings, self._model)
         self._changed: BoolArray = np.zeros(0, bool)
@@ -109,22 +115,25 @@ class Reader:
             if name.partition(".")[0] in ("popularity", "item_to_item", "repeat", "fusion"):
                 small[name][...] = array
         scores = np.nan_to_num(learned.scores(), nan=-1.0)
-        best = np.argsort(-scores, kind="stable")[:N_TOP]
+        best = np.argpartition(-scores, N_TOP)[:N_TOP] if len(scores) > N_TOP else np.arange(len(scores))
         self._is_top = np.zeros(n_rows, np.uint8)
         self._is_top[best] = 1
         self.n_refreshed += 1
 
-    def ask(self, batch: AdmittedBatch, noted: Noted, start: int, stop: int) -> None:
-        """Answer for these records, with the snapshot as it is."""
+    def ask_until(self, batch: AdmittedBatch, noted: Noted, stop: int) -> None:
+        """Answer for the records before this one that were not asked about yet, with the snapshot as it is."""
 
         def run(state: State, _limits: Limits, columns: Columns, first: int, last: int) -> tuple[int, int]:
             _ask(state, columns, noted, self._is_top, self.places[-1], self.hits[-1], first, last)
             return last, DONE
 
-        self._trainer.run(run, batch, start, stop)
+        if self._asked < stop:
+            self._trainer.run(run, batch, self._asked, stop)
+            self._asked = stop
 
-    def expect(self, n: int) -> None:
-        """A batch of so many records begins."""
+    def expect(self, n: int, first: int) -> None:
+        """A batch of so many records begins, to be asked about from `first` on."""
+        self._asked = first
         self.places.append(np.zeros(n, np.uint8))
         self.hits.append(np.zeros(n, np.uint8))
 
@@ -158,20 +167,17 @@ def compared(
         n = len(batch.outcome)
         position = n_before + np.arange(n)
         tick = (batch.watermark_ms if by_time else position - begin) // finest
-        noted = Noted(
-            np.full(n, NONE, np.int32), np.zeros(n, np.int32), np.full((n, settings.users.history), NONE, np.int32)
-        )
+        noted = _allocate(n, settings.users.history)
         for reader in readers:
-            reader.expect(n)
+            reader.expect(n, min(n, max(0, begin - n_before)))
         for start, stop in _pieces(tick, position >= begin):
-            is_asked = position[start] >= begin
-            if is_asked and tick[start] != last_tick:
-                _refresh(readers, ticks_of, learned, last_tick, int(tick[start]), finest)
+            if position[start] >= begin and tick[start] != last_tick:
+                due = _due(ticks_of, last_tick, int(tick[start]), finest)
+                _refresh(readers, due, learned, batch, noted, start)
                 last_tick = int(tick[start])
             trainer.run(_pass(noted), batch, start, stop)
-            if is_asked:
-                for reader in readers:
-                    reader.ask(batch, noted, start, stop)
+        for reader in readers:
+            reader.ask_until(batch, noted, n)
         sessions.append(session_keys(batch.events.session_key, batch.events.user_key)[:, 0])
         has_history.append(noted.n_history > 0)
         n_before += n
@@ -189,24 +195,27 @@ def _pieces(tick: Int64Array, is_asked: BoolArray) -> list[tuple[int, int]]:
     """Runs of records of one tick, and what comes before the first question as one."""
     number = np.where(is_asked, tick, np.iinfo(np.int64).min)
     bounds = [0, *(np.flatnonzero(number[1:] != number[:-1]) + 1).tolist(), len(tick)]
-    return [(a, b) for a, b in zip(bounds[:-1], bounds[1:], strict=True) if a < b]
+    return [(a, b) for a, b in pairwise(bounds) if a < b]
+
+
+def _due(ticks_of: Sequence[tuple[str, int]], before: int, now: int, finest: int) -> list[bool]:
+    """Whose interval has passed since the last tick; at the first one (`before` negative) everybody's."""
+    return [
+        before < 0 or bool(interval and now // (interval // finest) != before // (interval // finest))
+        for _, interval in ticks_of
+    ]
 
 
 def _refresh(
-    readers: Sequence[Reader],
-    ticks_of: Sequence[tuple[str, int]],
-    learned: ModelState,
-    before: int,
-    now: int,
-    finest: int,
+    readers: Sequence[Reader], due: Sequence[bool], learned: ModelState, batch: AdmittedBatch, noted: Noted, at: int
 ) -> None:
-    """Those whose interval has passed since the last tick; at the first one, all."""
+    """Renew the snapshots of those who are due, once they have answered for all records before this one."""
     changed = np.flatnonzero(learned.items.dirty)
-    learned.items.dirty[:] = 0
-    for reader, (_, interval) in zip(readers, ticks_of, strict=True):
+    learned.items.dirty[changed] = 0
+    for reader, is_due in zip(readers, due, strict=True):
         reader.note_changes(changed, len(learned.items.dirty))
-        n_ticks = interval // finest
-        if before < 0 or (interval and now // n_ticks != before // n_ticks):
+        if is_due:
+            reader.ask_until(batch, noted, at)
             reader.refresh(learned)
 
 
