@@ -15,8 +15,8 @@ from rich.console import Console
 from tests.broker import BrokerFailed, NoBroker
 from tests.quality import document, measurements
 from tests.quality.document import Section
-from tests.quality.measurements import Absent
 from tests.quality.published_rows import NotDrained
+from tests.quality.recorded import Absent
 
 
 def main() -> int:

@@ -8,21 +8,12 @@ from pathlib import Path
 
 from tests.quality import calibration, freshness, published_rows, recall
 from tests.quality.document import Section
-from tests.quality.recorded import REES46, TAOBAO, Diginetica
-
-
-class Absent(Exception):
-    """What is to be measured isn't there; the message says what."""
-
-
-def _require(path: Path) -> None:
-    if not path.exists():
-        raise Absent(f"needs {path}, which is not there")
+from tests.quality.recorded import REES46, TAOBAO, Diginetica, require
 
 
 @cache
 def _stream() -> Diginetica:
-    _require(Diginetica.path)
+    require(Diginetica.path)
     return Diginetica()
 
 
@@ -31,12 +22,12 @@ def _diginetica(folder: Path) -> Section:
 
 
 def _rees46(_folder: Path) -> Section:
-    _require(REES46.path)
+    require(REES46.path)
     return recall.shop(REES46)
 
 
 def _taobao(_folder: Path) -> Section:
-    _require(TAOBAO.path)
+    require(TAOBAO.path)
     return recall.shop(TAOBAO)
 
 
@@ -46,7 +37,7 @@ def _published_rows(folder: Path) -> Section:
 
 def _score(folder: Path) -> Section:
     for path in (REES46.path, TAOBAO.path):
-        _require(path)
+        require(path)
     return calibration.measure([(_stream().data_set(folder), 8_000), (REES46, 1_000), (TAOBAO, 8_000)])
 
 

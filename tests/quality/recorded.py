@@ -27,6 +27,16 @@ WEEK_MS = 7 * 86_400_000
 BLOCK = 10_000
 
 
+class Absent(Exception):
+    """What is to be measured isn't there; the message says what."""
+
+
+def require(path: Path) -> None:
+    """Raises Absent where the file isn't there."""
+    if not path.exists():
+        raise Absent(f"needs {path}, which is not there")
+
+
 @dataclass(frozen=True, slots=True)
 class DataSet:
     """A file and what its columns mean."""
