@@ -18,9 +18,10 @@ TO_REACH = {  # percent: R@20, R@10, MRR@20
 PUBLISHED = (50.21, 37.52, 17.32)
 """ADER (RecSys 2020), the same protocol on the same data."""
 EXPLAINED = {
-    Protocol.PERIODS: "same protocol as the published results: asked of what was learned in earlier weeks",
-    Protocol.PREQUENTIAL: "prequential: each event is asked about, then learned",
+    Protocol.PERIODS: "Same protocol as the published results: asked of what was learned in earlier weeks",
+    Protocol.PREQUENTIAL: "Prequential: each event is asked about, then learned",
 }
+TITLES = {"rees46": "REES46", "taobao": "Taobao"}
 HEADINGS = ("member", "R@20", "R@10", "MRR@20")
 
 
@@ -48,7 +49,7 @@ def _against(protocol: Protocol, report: Report) -> list[str]:
 
 def shop(data: DataSet) -> Section:
     """A few hours of a shop, from its first event on."""
-    section = Section(data.name.capitalize(), [])
+    section = Section(TITLES[data.name], [])
     plan = EvaluationPlan(Protocol.PREQUENTIAL)
     found = data.evaluated(plan)
     _add(section, data, plan, found, report_of(found, plan))
@@ -78,7 +79,7 @@ def _add(section: Section, data: DataSet, plan: EvaluationPlan, found: Evaluated
 
 def _described(plan: EvaluationPlan, report: Report) -> list[str]:
     if plan.averages_periods:
-        return ["", f"### {EXPLAINED[plan.protocol].capitalize()}", ""]
+        return ["", f"### {EXPLAINED[plan.protocol]}", ""]
     return [
         f"Prequential from the first event on: {report.n_sessions:,} sessions; targets that nobody has seen yet are "
         "misses.",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -9,7 +10,7 @@ import pytest
 
 from consumer.evaluation.figures import Measured
 from tests.quality import drifting
-from tests.quality.document import percent, table
+from tests.quality.document import Page, Section, percent, table
 from tests.quality.picture import Point, write_chart
 from tests.quality.recorded import Absent, require
 
@@ -20,6 +21,28 @@ def test_shares_are_shown_in_percent_with_their_interval() -> None:
 
 def test_a_table_aligns_numbers_to_the_right() -> None:
     assert table(("name", "value"), [["a", "1"]]) == ["", "| name | value |", "| --- | ---: |", "| a | 1 |", ""]
+
+
+def page_of(folder: Path, *, continues: bool) -> Page:
+    return Page(folder, ["first", "second"], continues=continues)
+
+
+def test_sections_stand_in_their_order_whenever_they_were_measured(tmp_path: Path) -> None:
+    page_of(tmp_path, continues=False).put("second", Section("Two", ["later"], [{"data": "b"}]))
+    page_of(tmp_path, continues=True).put(
+        "first", Section("One", ["sooner", "", "", ""], [{"data": "a"}], {"extra": 5})
+    )
+    text = (tmp_path / "QUALITY.md").read_text()
+    assert text.endswith("## One\n\nsooner\n\n## Two\n\nlater\n")
+    told = json.loads((tmp_path / "build" / "quality.json").read_text())
+    assert told["rows"] == [{"data": "a"}, {"data": "b"}]
+    assert told["extra"] == 5
+
+
+def test_a_whole_run_forgets_what_earlier_ones_measured(tmp_path: Path) -> None:
+    page_of(tmp_path, continues=False).put("second", Section("Two", ["later"]))
+    page_of(tmp_path, continues=False).put("first", Section("One", ["sooner"]))
+    assert "Two" not in (tmp_path / "QUALITY.md").read_text()
 
 
 def test_a_chart_is_an_image_with_every_point(tmp_path: Path) -> None:
