@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -55,13 +56,14 @@ def _best_mixture(smooth: Float64Array, weight: Float64Array) -> Float64Array:
     return mixture
 
 
-def measure(data: list[tuple[DataSet, int]]) -> Section:
-    """`data`: each with the number of events between two snapshots."""
+def measure(data: Sequence[tuple[DataSet, tuple[int, ...]]]) -> Section:
+    """`data`: each with the numbers of events over which its score is compared with what followed."""
     settings = Settings()
     half_lives = [_span(h) for h in settings.models.popularity.half_lives_s]
     loss_rows, figures, lines = [], {}, []
-    for data_set, every in data:
-        scored = ScorePass(settings, every, every).learn(data_set.batches(settings))
+    for data_set, horizons in data:
+        by_horizon = {n: ScorePass(settings, n, n).learn(data_set.batches(settings)) for n in horizons}
+        scored = by_horizon[horizons[0]]
         losses = losses_of(scored)
         loss_rows.append(_loss_row(data_set.name, losses))
         figures[data_set.name] = {
@@ -70,12 +72,15 @@ def measure(data: list[tuple[DataSet, int]]) -> Section:
             "log_loss_best_fixed": losses.best_fixed,
             "best_fixed_mixture": losses.best_mixture.tolist(),
             "log_loss_uniform": losses.uniform,
-            "expected_share": scored.expected.tolist(),
-            "followed_share": scored.followed.tolist(),
             "events_on_known_items": len(scored.weight),
             "events_on_new_items": scored.n_new,
+            "calibration": {
+                str(n): {"expected_share": found.expected.tolist(), "followed_share": found.followed.tolist()}
+                for n, found in by_horizon.items()
+            },
         }
-        lines += _calibration(data_set.name, scored, every)
+        for n, found in by_horizon.items():
+            lines += _calibration(data_set.name, found, n)
     headings = ("data", "score", *half_lives, "uniform", "best fixed mixture", "score − best", "within 0.02")
     intro = (
         "Log-loss of the next interaction on an item seen before, in nats: the score against plain popularity at each "
