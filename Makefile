@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 
-.PHONY: help demo test check format broker bench clean
+.PHONY: help demo test check format broker bench quality clean
 .DELETE_ON_ERROR:
 
 help:
@@ -13,6 +13,7 @@ help:
 	@echo "make format   put the code into its format"
 	@echo "make broker   a real Kafka on a local port until Ctrl-C (Java 17 and Maven)"
 	@echo "make bench    speed and memory, in one table and in build/bench.json"
+	@echo "make quality  recall, calibration and freshness on recorded data, in QUALITY.md and build/quality.json"
 	@echo "make clean    remove all that these targets made"
 
 demo: .venv/.runtime
@@ -37,6 +38,9 @@ broker: .venv/.development
 
 bench: .venv/.development
 	@$(BIN)/python -m tests.bench
+
+quality: .venv/.development
+	@$(BIN)/python -m tests.quality
 
 # State that a worker saved (var/) is not ours to delete.
 clean:

@@ -7,7 +7,7 @@ import sys
 
 from consumer.cli import application, console
 from consumer.cli.exit_codes import FAULT, USAGE
-from consumer.errors import BadSettings, FreshrankError, Retryable
+from consumer.errors import BadRequest, BadSettings, FreshrankError, Retryable
 
 
 def main() -> None:
@@ -18,7 +18,7 @@ def main() -> None:
         if os.environ.get("FRESHRANK_DEBUG") == "1":
             raise
         console.complain(_told(error))
-        sys.exit(USAGE if isinstance(error, BadSettings) else FAULT)
+        sys.exit(USAGE if isinstance(error, BadSettings | BadRequest) else FAULT)
 
 
 def _told(error: Exception) -> str:

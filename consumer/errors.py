@@ -6,12 +6,15 @@ FreshrankError
 ├── CorruptCheckpoint this one is skipped with a warning, an older one is tried
 ├── Fenced            another writer may have taken over: check the lease, reopen the output or leave
 └── Fatal             stop without committing, exit non-zero, with the values in the message
-    └── BadSettings   the same, before anything was touched: lists every problem at once
+    ├── BadSettings   the same, before anything was touched: lists every problem at once
+    ├── BadRequest    the same: what was asked for cannot be done as asked
+    └── BadRow        a row of a recorded file that cannot be used, with its number
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
 
 class FreshrankError(Exception):
@@ -49,3 +52,15 @@ class BadSettings(Fatal):
     def __init__(self, problems: Sequence[str]) -> None:
         self.problems = tuple(problems)
         super().__init__("\n".join(("the settings cannot be used:", *(f"  - {p}" for p in self.problems))))
+
+
+class BadRequest(Fatal):
+    """An option, a file or a combination of options that makes no sense."""
+
+
+class BadRow(Fatal):
+    """A row of a recorded file that cannot be used; `row` 1 is the first one after the header."""
+
+    def __init__(self, path: Path, row: int, problem: str) -> None:
+        super().__init__(f"{path.name}, row {row}: {problem}")
+        self.row = row

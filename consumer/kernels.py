@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 P = ParamSpec("P")
 R = TypeVar("R")
 
-_FOLDERS = ("events", "models", "learning", "snapshots")
+_FOLDERS = ("events", "models", "learning", "evaluation", "snapshots")
 
 
 def _sources_digest() -> str:

@@ -35,7 +35,7 @@ def progress_bar(title: str, total: int, unit: str) -> Iterator[Callable[[int], 
         yield lambda done: progress.update(task, completed=done)
 
 
-def complain(error: ToolError) -> None:
+def complain(error: Exception) -> None:
     _errors.print(f"error: {error}", markup=False, style="red")
 
 

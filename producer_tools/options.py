@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from producer_tools.connection import Connection, read_properties
-from producer_tools.errors import UsageError
 from producer_tools.producing import Timestamps
 
 BootstrapServers = Annotated[
@@ -48,26 +46,3 @@ DEFAULT_TOPIC = "behaviour-events"
 def connection(bootstrap_servers: str, client_config: Path | None) -> Connection:
     """Raises UsageError."""
     return Connection(bootstrap_servers, read_properties(client_config) if client_config else {})
-
-
-def pairs(option: str, given: Sequence[str]) -> dict[str, str]:
-    """`["a=b", "c=d"]` → `{"a": "b", "c": "d"}`. Raises UsageError."""
-    found: dict[str, str] = {}
-    for text in given:
-        left, equals, right = text.partition("=")
-        if not (left and equals and right):
-            raise UsageError(f"{option} takes NAME=NAME, got {text!r}")
-        if left in found:
-            raise UsageError(f"{option} is given twice for {left!r}")
-        found[left] = right
-    return found
-
-
-def names(option: str, given: str) -> tuple[str, ...]:
-    """`"a,b,c"` → `("a", "b", "c")`; nothing for an empty text. Raises UsageError."""
-    if not given:
-        return ()
-    found = tuple(name.strip() for name in given.split(","))
-    if not all(found):
-        raise UsageError(f"{option} has an empty name in {given!r}")
-    return found

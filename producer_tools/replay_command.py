@@ -12,16 +12,18 @@ from typing import Annotated
 
 import typer
 
+from consumer.recordings import option_texts
+from consumer.recordings.event_times import NAMED_FORMATS
+from consumer.recordings.recording import Recording, RecordingPlan
+from consumer.recordings.row_files import FileFormat, layout_of
+from consumer.recordings.row_mapping import MappingPlan
 from producer_tools import console, options
 from producer_tools.connection import Connection
 from producer_tools.errors import UsageError
-from producer_tools.event_times import NAMED_FORMATS
 from producer_tools.pacing import OriginalPace
 from producer_tools.producing import RecordProducer, Timestamps
 from producer_tools.records import RecordBlock
-from producer_tools.replay import Replay, ReplayPlan
-from producer_tools.row_files import FileFormat, layout_of
-from producer_tools.row_mapping import MappingPlan
+from producer_tools.replay import record_blocks
 from producer_tools.topic_check import check_retention, check_topic
 
 _FILE = "The file"
@@ -140,17 +142,17 @@ def replay(
     if bool(columns) != no_header:
         raise UsageError("--no-header and --columns belong together: a file without header needs names")
     connection = options.connection(bootstrap_servers, client_config)
-    columns_of = _columns(mapping or [], time_column)
-    plan = ReplayPlan(
+    columns_of = option_texts.columns(mapping or [], time_column)
+    plan = RecordingPlan(
         path=file,
-        layout=layout_of(file, file_format, options.names("--columns", columns), delimiter or None),
+        layout=layout_of(file, file_format, option_texts.names("--columns", columns), delimiter or None),
         mapping=MappingPlan(
             columns=columns_of,
             time_format=time_format,
-            event_types=options.pairs("--type-map", type_map or []),
+            event_types=option_texts.pairs("--type-map", type_map or []),
             default_type=default_type,
             keeps_names=keep_names,
-            numbers=frozenset(options.names("--numbers", numbers)),
+            numbers=frozenset(option_texts.names("--numbers", numbers)),
             needs_times=not keep_names
             or "event_time" in columns_of
             or time_format not in NAMED_FORMATS
@@ -162,17 +164,17 @@ def replay(
         skips_bad_rows=skip_bad_rows,
     )
     schedule = _schedule(pace, speed)
-    with closing(Replay(plan)) as recorded:
+    with closing(Recording(plan)) as recorded:
         _send(recorded, connection, topic, timestamps, schedule)
 
 
 def _send(
-    recorded: Replay, connection: Connection, topic: str, timestamps: Timestamps, schedule: OriginalPace | None
+    recorded: Recording, connection: Connection, topic: str, timestamps: Timestamps, schedule: OriginalPace | None
 ) -> None:
     check_topic(connection, topic)
-    blocks: Iterable[RecordBlock] = recorded.blocks()
+    blocks: Iterable[RecordBlock] = record_blocks(recorded)
     if timestamps is Timestamps.EVENT:
-        blocks = _checked(recorded.blocks(), connection, topic)
+        blocks = _checked(record_blocks(recorded), connection, topic)
     producer = RecordProducer(connection, topic, timestamps)
     name = recorded.file.path.name
     with console.progress_bar(name, recorded.file.size_bytes, "bytes") as on_progress:
@@ -189,15 +191,6 @@ def _checked(blocks: Iterator[RecordBlock], connection: Connection, topic: str) 
         return iter(())
     check_retention(connection, topic, int(first.times_ms.min()), time.time_ns() // 1_000_000)
     return chain([first], blocks)
-
-
-def _columns(mapping: list[str], time_column: str) -> dict[str, str]:
-    columns = options.pairs("--map", mapping)
-    if time_column and columns.setdefault("event_time", time_column) != time_column:
-        raise UsageError(
-            f"--time-column {time_column} and --map event_time={columns['event_time']} contradict each other"
-        )
-    return columns
 
 
 def _schedule(pace: Pace, speed: float | None) -> OriginalPace | None:

@@ -8,10 +8,10 @@ from typing import Annotated
 
 import typer
 
+from consumer.recordings.event_times import time_parser
 from producer_tools import console, options
 from producer_tools.connection import Connection
 from producer_tools.errors import UsageError
-from producer_tools.event_times import time_parser
 from producer_tools.ndjson_file import write_ndjson
 from producer_tools.pacing import FixedRate
 from producer_tools.plan import FaultShares, SyntheticPlan, Trend

@@ -10,6 +10,7 @@ from consumer import __version__
 from consumer.cli import console
 from consumer.cli.check_config import check_config
 from consumer.cli.demo import demo
+from consumer.cli.evaluate import evaluate
 from consumer.cli.exit_codes import EXPLAINED
 from consumer.cli.recommend import recommend
 from consumer.cli.related import related
@@ -28,7 +29,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (run, demo, check_config, show_config, topics, top, related, recommend):
+for command in (run, demo, check_config, show_config, topics, top, related, recommend, evaluate):
     app.command(epilog=EXPLAINED)(command)
 
 

@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 import logging
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
 from consumer.telemetry import logs
@@ -28,6 +30,27 @@ def say_json(value: Mapping[str, Any]) -> None:
 
 def complain(text: str) -> None:
     _errors.print(f"error: {text}", markup=False, style="red")
+
+
+def warn(text: str) -> None:
+    _errors.print(f"warning: {text}", markup=False, style="yellow")
+
+
+@contextmanager
+def progress_bar(title: str, n_bytes: int) -> Iterator[Callable[[int], None]]:
+    """A bar on stderr while the block runs; call what it gives with how many bytes are done. Silent when stderr is no
+    terminal."""
+    with Progress(
+        TextColumn(title, markup=False),
+        BarColumn(),
+        TaskProgressColumn(),
+        TimeRemainingColumn(),
+        console=_errors,
+        transient=True,
+        disable=not _errors.is_terminal,
+    ) as progress:
+        task = progress.add_task(title, total=n_bytes)
+        yield lambda done: progress.update(task, completed=done)
 
 
 def numbered(title: str, columns: Mapping[str, list[str]]) -> None:

@@ -124,6 +124,10 @@ class Limits(NamedTuple):
     topic_hash: np.uint64
 
 
+Pass = Callable[[State, Limits, Columns, int, int], tuple[int, int]]
+"""Takes the records start … stop - 1; returns the next one to be taken, and DONE or why it has to wait."""
+
+
 @hot_kernel
 def is_sampled(topic_hash: np.uint64, partition: int, offset: int, one_in: int) -> bool:
     """Whether the record is one of the sampled ones: one in so many, by a hash of its coordinates (splitmix64)."""
@@ -149,7 +153,7 @@ def _remove_user(state: State, user: int) -> None:
 
 
 @hot_kernel
-def _evict(state: State, limits: Limits, watermark_ms: int) -> None:
+def evict(state: State, limits: Limits, watermark_ms: int) -> None:
     """Forget what has outlived its time, and what is too many since the limits were lowered."""
     while state.items.counts[N_LIVE] > 0:
         oldest = state.items.counts[OLDEST]
@@ -166,13 +170,19 @@ def _evict(state: State, limits: Limits, watermark_ms: int) -> None:
 
 
 @hot_kernel
+def needs_user_room(state: State, limits: Limits) -> bool:
+    """Whether the users' arrays must grow before another one comes."""
+    return not recency_index.has_room(state.users) and bool(state.users.counts[N_LIVE] < limits.max_users)
+
+
+@hot_kernel
 def _needs(state: State, limits: Limits, id_length: int) -> int:
     """Why this event cannot be learned yet, if so."""
     if state.items.counts[N_RETIRED] >= max(MIN_RETIRED, state.items.counts[N_LIVE] // 16):
         return NEEDS_SWEEP
     if not recency_index.has_room(state.items):
         return NEEDS_ITEMS
-    if not recency_index.has_room(state.users) and state.users.counts[N_LIVE] < limits.max_users:
+    if needs_user_room(state, limits):
         return NEEDS_USERS
     if id_length > state.text.text.shape[1]:
         return NEEDS_TEXT
@@ -194,7 +204,8 @@ def _new_item(state: State, limits: Limits, columns: Columns, i: int) -> int:
 
 
 @hot_kernel
-def _user_of(state: State, limits: Limits, key_0: np.uint64, key_1: np.uint64) -> int:
+def user_of(state: State, limits: Limits, key_0: np.uint64, key_1: np.uint64) -> int:
+    """Row of the user, a new one where he is unknown; `needs_user_room` has been asked."""
     user = recency_index.find(state.users, key_0, key_1)
     if user == NONE:
         if state.users.counts[N_LIVE] >= limits.max_users:
@@ -205,12 +216,12 @@ def _user_of(state: State, limits: Limits, key_0: np.uint64, key_1: np.uint64) -
 
 
 @hot_kernel
-def _rank_sample(state: State, n_history: int, item: int, time_ms: int) -> None:
-    """Test before training: where the next item stands in each list; the fusion's table learns from it."""
+def rank_next(state: State, n_history: int, item: int, time_ms: int) -> int:
+    """Rank for the history in `work` and note in `quality` where the next item stands in each list.
+
+    Returns its place in the list outside the history, 0 if it isn't there. Changes nothing else.
+    """
     history = state.work.history
-    if history[0] == item:
-        fusion.learn_sample(state.fusion, n_history, 0)
-        return
     lists = state.work.lists
     top = state.popularity.top
     recommend(
@@ -225,6 +236,13 @@ def _rank_sample(state: State, n_history: int, item: int, time_ms: int) -> None:
         place_of(lists.repeated, lists.lengths[REPEATED], item),
         place_of(top, len(top), item),
     )
+    return place
+
+
+@hot_kernel
+def _rank_sample(state: State, n_history: int, item: int, time_ms: int) -> None:
+    """Test before training; the fusion's table learns from it. An item that just repeats is no test."""
+    place = 0 if state.work.history[0] == item else rank_next(state, n_history, item, time_ms)
     fusion.learn_sample(state.fusion, n_history, place)
 
 
@@ -233,7 +251,7 @@ def _learn_sequence(state: State, limits: Limits, columns: Columns, i: int, item
     """Learn an event that enters its user's history."""
     history = state.work.history
     time_ms = columns.time_ms[i]
-    user = _user_of(state, limits, columns.user_key[i, 0], columns.user_key[i, 1])
+    user = user_of(state, limits, columns.user_key[i, 0], columns.user_key[i, 1])
     n_history = histories.latest_first(state.histories, user, state.items.is_live, history)
     if n_history > 0:
         if is_sampled(limits.topic_hash, columns.partitions[i], columns.offsets[i], limits.sample_one_in):
@@ -330,19 +348,19 @@ def _expect(state: State, limits: Limits, columns: Columns, i: int, expected: In
 
 
 @hot_kernel
-def _learn(state: State, limits: Limits, columns: Columns, start: int) -> tuple[int, int]:
-    """Learn from `start` on; returns where it stopped and why."""
+def learn_events(state: State, limits: Limits, columns: Columns, start: int, stop: int) -> tuple[int, int]:
+    """Learn records start … stop - 1; returns where it stopped and why."""
     state.work.n_expected[:] = 0
-    for i in range(start, len(columns.outcome)):
+    for i in range(start, stop):
         if columns.outcome[i] != _ADMITTED and columns.outcome[i] != _LATE_POPULARITY_ONLY:
             continue
-        _evict(state, limits, columns.watermark_ms[i])
+        evict(state, limits, columns.watermark_ms[i])
         needs = _needs(state, limits, columns.item_length[i])
         if needs != DONE:
             return i, needs
         _look_ahead(state, limits, columns, i)
         _learn_event(state, limits, columns, i)
-    return len(columns.outcome), DONE
+    return stop, DONE
 
 
 @hot_kernel
@@ -383,14 +401,16 @@ class Trainer:
 
     def learn(self, batch: AdmittedBatch) -> None:
         """Learn every admitted event in order."""
+        self.run(learn_events, batch, 0, len(batch.outcome))
+
+    def run(self, events_pass: Pass, batch: AdmittedBatch, start: int, stop: int) -> None:
+        """Send records start … stop - 1 of a batch through a pass; it goes on where it stopped once there is room."""
         limits = self._limits._replace(topic_hash=np.uint64(batch.events.topic_hash))
         columns = self._columns(batch)
-        start = 0
-        while True:
-            start, why = _learn(self._state(), limits, columns, start)
-            if why == DONE:
-                return
-            self._make_room(why, columns, start)
+        while start < stop:
+            start, why = events_pass(self._state(), limits, columns, start, stop)
+            if why != DONE:
+                self._make_room(why, columns, start)
 
     def small(self) -> Mapping[str, Array]:
         """The quality window, for checkpoints."""

@@ -6,8 +6,11 @@ Each half-life h keeps positive and negative weight apart:
 
     p_h(j) = max(0, c⁺_h(j) − c⁻_h(j)) / Σ over live items        score(j) = Σ_h m_h · p_h(j)
 
-The mixture m learns from each positive event on a live item x of weight w, before the event is counted:
-q_h = 0.999·p_h(x) + 0.001/n_live;  m_h ← (1−α)·m_h·q_h^w / Σ + α/H;  α = 0.001.
+The mixture m learns from each positive event on a live item x of weight w, before the event is counted, by online
+expectation-maximisation (Cappé, Moulines 2009, "On-line expectation-maximization algorithm for latent data models"):
+q_h = 0.999·p_h(x) + 0.001/n_live;  r_h = m_h·q_h / Σ_k m_k·q_k;  m_h ← (1−a)·m_h + a·r_h with a = 1 − (1−α)^w, α =
+0.001. It settles at the mixture that foretells best, which is better than the best half-life alone; multiplying m_h by
+q_h would settle at the latter. A trickle towards equal weights keeps each half-life able to come back.
 """
 
 from __future__ import annotations
@@ -23,6 +26,7 @@ from consumer.models.rows import side_by_side
 from consumer.tables import Array
 
 MIXTURE_STEP = 0.001  # α
+MIXTURE_TRICKLE = 1e-5
 SMOOTHING = 0.001
 MAX_EXPONENT = 300.0  # e^300 ≈ 2e130: far from float64's end, even times a large weight
 N_TOP = 100
@@ -112,21 +116,18 @@ def score(popularity: PopularityArrays, factor: Float64Array, beforehand: float,
 
 @hot_kernel
 def learn_mixture(popularity: PopularityArrays, n_live: int, item: int, weight: float) -> None:
-    """One multiplicative step on a positive event that is yet to be counted."""
+    """One step on a positive event that is yet to be counted, towards the half-lives that expected it."""
     mixture = popularity.mixture
-    chance = popularity.work
+    part = popularity.work
     n_half_lives = len(mixture)
-    greatest = 0.0
-    for h in range(n_half_lives):
-        chance[h] = (1.0 - SMOOTHING) * share(popularity, n_live, h, item) + SMOOTHING / n_live
-        greatest = max(greatest, chance[h])
     total = 0.0
     for h in range(n_half_lives):
-        relative = chance[h] / greatest  # so that no power of it vanishes in all half-lives at once
-        chance[h] = mixture[h] * (relative if weight == 1.0 else relative**weight)
-        total += chance[h]
+        part[h] = mixture[h] * ((1.0 - SMOOTHING) * share(popularity, n_live, h, item) + SMOOTHING / n_live)
+        total += part[h]
+    step = MIXTURE_STEP if weight == 1.0 else 1.0 - (1.0 - MIXTURE_STEP) ** weight
     for h in range(n_half_lives):
-        mixture[h] = (1.0 - MIXTURE_STEP) * chance[h] / total + MIXTURE_STEP / n_half_lives
+        moved = (1.0 - step) * mixture[h] + step * part[h] / total
+        mixture[h] = (1.0 - MIXTURE_TRICKLE) * moved + MIXTURE_TRICKLE / n_half_lives
 
 
 @hot_kernel

@@ -58,8 +58,10 @@ class Recount:
     def learn(self, event: Counted) -> None:
         if event.weight > 0 and event.item in self.live:
             q = [0.999 * self.share(h, event.item) + 0.001 / len(self.live) for h in self.half_lives_ms]
-            raised = [m * x**event.weight for m, x in zip(self.mixture, q, strict=True)]
-            self.mixture = [0.999 * m / sum(raised) + 0.001 / len(raised) for m in raised]
+            part = [m * x for m, x in zip(self.mixture, q, strict=True)]
+            step = 1.0 - 0.999**event.weight
+            moved = [(1.0 - step) * m + step * x / sum(part) for m, x in zip(self.mixture, part, strict=True)]
+            self.mixture = [(1.0 - 1e-5) * m + 1e-5 / len(moved) for m in moved]
         self.events.append(event)
 
 

@@ -185,6 +185,25 @@ def test_the_mixture_moves_towards_the_half_life_that_foretells_best() -> None:
     assert short > long
 
 
+def test_the_mixture_settles_at_the_shares_of_a_stream_that_two_half_lives_explain_together() -> None:
+    learned = Learned(capacity=2)
+    learned.arrays.positive[:] = [[1.0, 0.0], [0.0, 1.0]]  # one half-life expects the one item, one the other
+    learned.arrays.total[:] = learned.arrays.n_positive[:] = 1
+    rng = np.random.default_rng(3)
+    for item in (rng.random(20_000) < 0.7).astype(int).tolist():
+        popularity.learn_mixture(learned.arrays, 2, item, 1.0)
+    assert learned.arrays.mixture.tolist() == pytest.approx([0.3, 0.7], abs=0.05)
+
+
+def test_a_half_life_that_was_wrong_for_long_comes_back_soon() -> None:
+    learned = Learned(capacity=2)
+    learned.arrays.positive[:] = [[1.0, 0.0], [0.0, 1.0]]
+    learned.arrays.total[:] = learned.arrays.n_positive[:] = 1
+    for item in [0] * 100_000 + [1] * 3_000:
+        popularity.learn_mixture(learned.arrays, 2, item, 1.0)
+    assert learned.arrays.mixture[1] > 0.9
+
+
 def test_a_first_event_of_an_item_leaves_the_mixture_alone() -> None:
     learned = Learned()
     for item in range(N_ITEMS):

@@ -9,8 +9,8 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from producer_tools.errors import UsageError
-from producer_tools.event_times import NAMED_FORMATS, EventTime, time_parser
+from consumer.errors import BadRequest
+from consumer.recordings.event_times import NAMED_FORMATS, EventTime, time_parser
 
 FIELDS = ("event_id", "user_id", "item_id", "event_type", "event_time", "session_id", "value")
 """Members of the standard event."""
@@ -21,6 +21,7 @@ class MappedRow(NamedTuple):
     key: bytes
     value: bytes
     time_ms: int  # 0 where the file has no times and none is needed
+    number: int  # of the row: 1 is the first one after the header
 
 
 class CellError(Exception):
@@ -41,7 +42,7 @@ class MappingPlan:
 
 
 class RowMapper:
-    """Turns rows into records. Raises UsageError, with every problem named, if the plan doesn't fit the columns.
+    """Turns rows into records. Raises BadRequest, with every problem named, if the plan doesn't fit the columns.
 
     `known` are the file's columns; empty if each row brings its own names.
     """
@@ -53,13 +54,13 @@ class RowMapper:
         self._columns = {name: name for name in FIELDS if not known or name in known} | dict(plan.columns)
         problems = [*self._name_problems(), *(self._column_problems(known) if known else [])]
         if problems:
-            raise UsageError("the columns cannot be mapped:\n" + "\n".join(f"  - {p}" for p in problems))
+            raise BadRequest("the columns cannot be mapped:\n" + "\n".join(f"  - {p}" for p in problems))
 
     def record(self, number: int, row: Mapping[str, Any]) -> MappedRow:
         """The record of row `number`. Raises CellError."""
         user = self._text(row, "user_id")
         if self._plan.keeps_names:
-            return self._under_own_names(user, row)
+            return self._under_own_names(number, user, row)
         time = self._time(row)
         event: dict[str, Any] = {
             "event_id": self._event_id(number, row),
@@ -72,7 +73,7 @@ class RowMapper:
             event["session_id"] = session
         if self._cell(row, "value") not in ("", None):
             event["value"] = _number(self._columns["value"], self._cell(row, "value"))
-        return MappedRow(user.encode(), msgspec.json.encode(event), time.ms)
+        return MappedRow(user.encode(), msgspec.json.encode(event), time.ms, number)
 
     def _event_id(self, number: int, row: Mapping[str, Any]) -> str:
         """Repeating a replay, or a part of it, gives the same ids."""
@@ -92,14 +93,14 @@ class RowMapper:
             problem = f"column {self._columns['event_time']!r}: {text!r} is no time as {self._plan.time_format!r}"
             raise CellError(f"{problem}: {error}") from error
 
-    def _under_own_names(self, user: str, row: Mapping[str, Any]) -> MappedRow:
+    def _under_own_names(self, number: int, user: str, row: Mapping[str, Any]) -> MappedRow:
         own = self._own_names(row)
         if not self._plan.needs_times:
-            return MappedRow(user.encode(), msgspec.json.encode(own), 0)
+            return MappedRow(user.encode(), msgspec.json.encode(own), 0, number)
         time = self._time(row)
         if self._plan.time_format not in NAMED_FORMATS:  # no worker reads times by a pattern
             own[self._columns["event_time"]] = time.text
-        return MappedRow(user.encode(), msgspec.json.encode(own), time.ms)
+        return MappedRow(user.encode(), msgspec.json.encode(own), time.ms, number)
 
     def _own_names(self, row: Mapping[str, Any]) -> dict[str, Any]:
         """All columns as they are, but numbers where asked for; a number's empty cell is left out."""

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from typing import NamedTuple
 
-from producer_tools.errors import UsageError
+from consumer.errors import BadRequest
 
 NAMED_FORMATS = ("rfc3339", "epoch_seconds", "epoch_milliseconds")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -25,7 +25,7 @@ TimeParser = Callable[[str], EventTime]
 
 
 def time_parser(time_format: str) -> TimeParser:
-    """A parser for one of NAMED_FORMATS or a strptime pattern (UTC, unless it has `%z`). Raises UsageError."""
+    """A parser for one of NAMED_FORMATS or a strptime pattern (UTC, unless it has `%z`). Raises BadRequest."""
     to_datetime = _to_datetime(time_format)
 
     @lru_cache(maxsize=_REMEMBERED)
@@ -45,7 +45,7 @@ def _to_datetime(time_format: str) -> Callable[[str], datetime]:
             return _from_ms
         case _ if "%" in time_format:
             return _from_pattern(time_format)
-    raise UsageError(
+    raise BadRequest(
         f"unknown time format {time_format!r}: give {', '.join(NAMED_FORMATS)} "
         'or a pattern such as "%Y-%m-%d %H:%M:%S UTC"'
     )

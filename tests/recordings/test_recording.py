@@ -1,4 +1,4 @@
-"""Recorded files as streams of records: layouts, mapping, and rows that cannot be used."""
+"""Recorded files as streams of mapped rows: layouts, mapping, and rows that cannot be used."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from typing import Any
 
 import pytest
 
-from producer_tools.errors import UsageError
-from producer_tools.replay import Replay, ReplayPlan
-from producer_tools.row_files import FileFormat, RowError, layout_of
-from producer_tools.row_mapping import MappingPlan
+from consumer.errors import BadRequest, BadRow
+from consumer.recordings.recording import Recording, RecordingPlan
+from consumer.recordings.row_files import FileFormat, layout_of
+from consumer.recordings.row_mapping import MappingPlan
 
 CLICKS = "timestamp,visitorid,event,itemid,price\n1000,7,view,a,1.5\n2000,8,addtocart,b,\n3000,7,view,c,2\n"
 CLICKS_MAPPING = MappingPlan(
@@ -40,13 +40,13 @@ def clicks(tmp_path: Path) -> Path:
     return path
 
 
-def plan(path: Path, mapping: MappingPlan | None = None, columns: tuple[str, ...] = (), **more: Any) -> ReplayPlan:
-    return ReplayPlan(path, layout_of(path, columns=columns), mapping or MappingPlan(), **more)
+def plan(path: Path, mapping: MappingPlan | None = None, columns: tuple[str, ...] = (), **more: Any) -> RecordingPlan:
+    return RecordingPlan(path, layout_of(path, columns=columns), mapping or MappingPlan(), **more)
 
 
-def events(wanted: ReplayPlan) -> list[dict[str, Any]]:
-    with closing(Replay(wanted)) as replay:
-        return [json.loads(value) for block in replay.blocks() for value in block.values if value]
+def events(wanted: RecordingPlan) -> list[dict[str, Any]]:
+    with closing(Recording(wanted)) as recording:
+        return [json.loads(row.value) for block in recording.blocks(2) for row in block]
 
 
 def test_mapped_columns_become_the_standard_event(clicks: Path) -> None:
@@ -60,10 +60,10 @@ def test_mapped_columns_become_the_standard_event(clicks: Path) -> None:
 
 
 def test_keys_are_user_ids_and_times_are_the_events_own(clicks: Path) -> None:
-    with closing(Replay(plan(clicks, CLICKS_MAPPING))) as replay:
-        (block,) = replay.blocks()
-    assert list(block.keys) == [b"7", b"8", b"7"]
-    assert block.times_ms.tolist() == [1_000, 2_000, 3_000]
+    with closing(Recording(plan(clicks, CLICKS_MAPPING))) as recording:
+        (block,) = recording.blocks(10)
+    assert [row.key for row in block] == [b"7", b"8", b"7"]
+    assert [row.time_ms for row in block] == [1_000, 2_000, 3_000]
 
 
 def test_a_file_may_come_without_header(tmp_path: Path) -> None:
@@ -115,39 +115,39 @@ def test_part_of_a_file_keeps_its_event_ids(clicks: Path) -> None:
 
 def test_a_bad_cell_is_named_with_row_column_and_value(clicks: Path) -> None:
     clicks.write_text(CLICKS + "soon,9,view,d,3\n")
-    with pytest.raises(RowError, match=r"clicks.csv, row 4: column 'timestamp': 'soon' is no time"):
+    with pytest.raises(BadRow, match=r"clicks.csv, row 4: column 'timestamp': 'soon' is no time"):
         events(plan(clicks, CLICKS_MAPPING))
 
 
 def test_the_rows_before_a_bad_one_are_handed_out(clicks: Path) -> None:
     clicks.write_text(CLICKS + "4000,,view,d,3\n")
-    with closing(Replay(plan(clicks, CLICKS_MAPPING))) as replay:
-        blocks: Iterator[Any] = replay.blocks()
+    with closing(Recording(plan(clicks, CLICKS_MAPPING))) as recording:
+        blocks: Iterator[Any] = recording.blocks(10)
         assert len(next(blocks)) == 3
-        with pytest.raises(RowError, match=r"row 4: column 'visitorid' \(user_id\): ''"):
+        with pytest.raises(BadRow, match=r"row 4: column 'visitorid' \(user_id\): ''"):
             next(blocks)
 
 
 @pytest.mark.parametrize("row", ["soon,9,view,d,3", "1,2,3"])
 def test_bad_rows_can_be_skipped_and_are_counted(clicks: Path, row: str) -> None:
     clicks.write_text(f"{CLICKS}{row}\n4000,9,view,e,1\n")
-    with closing(Replay(plan(clicks, CLICKS_MAPPING, skips_bad_rows=True))) as replay:
-        assert sum(len(block) for block in replay.blocks()) == 4
-        assert replay.n_skipped == 1
-        assert "clicks.csv, row 4" in replay.first_skipped
+    with closing(Recording(plan(clicks, CLICKS_MAPPING, skips_bad_rows=True))) as recording:
+        assert sum(len(block) for block in recording.blocks(2)) == 4
+        assert recording.n_skipped == 1
+        assert "clicks.csv, row 4" in recording.first_skipped
 
 
 def test_a_line_that_is_no_json_is_named(tmp_path: Path) -> None:
     path = tmp_path / "broken.ndjson"
     path.write_text(json.dumps(STANDARD) + "\n{oops\n")
-    with pytest.raises(RowError, match=r"row 2: no JSON object .*\{oops"):
+    with pytest.raises(BadRow, match=r"row 2: no JSON object .*\{oops"):
         events(plan(path))
 
 
 def test_a_cut_off_gzip_file_is_an_error_after_what_could_be_read(tmp_path: Path) -> None:
     path = tmp_path / "cut.ndjson.gz"
     path.write_bytes(gzip.compress((json.dumps(STANDARD) + "\n").encode() * 2_000)[:-10])
-    with pytest.raises(RowError, match="damaged from here on"):
+    with pytest.raises(BadRow, match="damaged from here on"):
         events(plan(path))
 
 
@@ -163,31 +163,31 @@ def test_a_cut_off_gzip_file_is_an_error_after_what_could_be_read(tmp_path: Path
     ],
 )
 def test_a_mapping_that_does_not_fit_is_refused(clicks: Path, mapping: MappingPlan, problem: str) -> None:
-    with pytest.raises(UsageError) as refusal:
-        Replay(plan(clicks, mapping))
+    with pytest.raises(BadRequest) as refusal:
+        Recording(plan(clicks, mapping))
     assert problem in str(refusal.value)
 
 
 def test_a_missing_file_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match=r"nowhere.csv cannot be read: No such file"):
-        Replay(plan(tmp_path / "nowhere.csv"))
+    with pytest.raises(BadRequest, match=r"nowhere.csv cannot be read: No such file"):
+        Recording(plan(tmp_path / "nowhere.csv"))
 
 
 def test_an_empty_csv_file_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "empty.csv"
     path.touch()
-    with pytest.raises(UsageError, match="no header"):
-        Replay(plan(path))
+    with pytest.raises(BadRequest, match="no header"):
+        Recording(plan(path))
 
 
 def test_a_column_name_given_twice_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "twice.csv"
     path.write_text("a,b,a\n")
-    with pytest.raises(UsageError, match="a is there twice"):
-        Replay(plan(path))
+    with pytest.raises(BadRequest, match="a is there twice"):
+        Recording(plan(path))
 
 
 def test_a_name_that_says_nothing_needs_a_format(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="--file-format"):
+    with pytest.raises(BadRequest, match="--file-format"):
         layout_of(tmp_path / "clicks.txt")
     assert layout_of(tmp_path / "clicks.txt", FileFormat.CSV, delimiter=";").delimiter == ";"

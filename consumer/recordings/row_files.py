@@ -14,7 +14,7 @@ from typing import Any, BinaryIO, NamedTuple
 
 import msgspec
 
-from producer_tools.errors import ToolError, UsageError
+from consumer.errors import BadRequest, BadRow
 
 
 class FileFormat(StrEnum):
@@ -37,14 +37,6 @@ class Row(NamedTuple):
     columns: dict[str, Any]
 
 
-class RowError(ToolError):
-    """A row that cannot be used, with its number."""
-
-    def __init__(self, path: Path, row: int, problem: str) -> None:
-        super().__init__(f"{path.name}, row {row}: {problem}")
-        self.row = row
-
-
 @dataclass(frozen=True, slots=True)
 class FileLayout:
     """How to read the file. `columns` empty: the names stand in the first line (CSV) or in each row (NDJSON)."""
@@ -57,16 +49,16 @@ class FileLayout:
 def layout_of(
     path: Path, file_format: FileFormat | None = None, columns: tuple[str, ...] = (), delimiter: str | None = None
 ) -> FileLayout:
-    """The layout as given, and by the file's name where nothing is given. Raises UsageError."""
+    """The layout as given, and by the file's name where nothing is given. Raises BadRequest."""
     suffix = Path(_without_gz(path)).suffix.lower()
     found = file_format or _SUFFIXES.get(suffix)
     if found is None:
-        raise UsageError(f"{path.name}: its name doesn't say what it holds; give --file-format csv or ndjson")
+        raise BadRequest(f"{path.name}: its name doesn't say what it holds; give --file-format csv or ndjson")
     if found is FileFormat.NDJSON and columns:
-        raise UsageError(f"{path.name}: --no-header and --columns are for CSV; NDJSON rows carry their names")
+        raise BadRequest(f"{path.name}: --no-header and --columns are for CSV; NDJSON rows carry their names")
     separator = delimiter or ("\t" if suffix == ".tsv" else ",")
     if len(separator) != 1:
-        raise UsageError(f"the delimiter must be one character, got {separator!r}")
+        raise BadRequest(f"the delimiter must be one character, got {separator!r}")
     _refuse_repeated(columns, "--columns")
     return FileLayout(found, columns, separator)
 
@@ -77,7 +69,7 @@ def stem(path: Path) -> str:
 
 
 class RowFile:
-    """A file open for reading. Raises UsageError if it cannot be opened or its header makes no sense."""
+    """A file open for reading. Raises BadRequest if it cannot be opened or its header makes no sense."""
 
     def __init__(self, path: Path, layout: FileLayout) -> None:
         self.path = path
@@ -86,7 +78,7 @@ class RowFile:
             self.size_bytes = path.stat().st_size
             self._raw: BinaryIO = path.open("rb")
         except OSError as error:
-            raise UsageError(f"{path} cannot be read: {error.strerror}") from error
+            raise BadRequest(f"{path} cannot be read: {error.strerror}") from error
         is_gzip = self._raw.read(2) == _GZIP_MAGIC
         self._raw.seek(0)
         content = gzip.GzipFile(fileobj=self._raw) if is_gzip else self._raw
@@ -106,17 +98,17 @@ class RowFile:
         """How far into the file (compressed, if it is) reading has come, out of `size_bytes`."""
         return self._raw.tell() if not self._raw.closed else self.size_bytes
 
-    def rows(self) -> Iterator[Row | RowError]:
-        """Every row, once, in order; a row that cannot be split into columns comes as its error. Raises ToolError where
+    def rows(self) -> Iterator[Row | BadRow]:
+        """Every row, once, in order; a row that cannot be split into columns comes as its error. Raises BadRow where
         the file itself is damaged: nothing after that can be read."""
         number = 0
         lines = self._csv_rows() if self._layout.file_format is FileFormat.CSV else self._json_rows()
         try:
             for columns in lines:
                 number += 1
-                yield RowError(self.path, number, columns) if isinstance(columns, str) else Row(number, columns)
+                yield BadRow(self.path, number, columns) if isinstance(columns, str) else Row(number, columns)
         except (OSError, EOFError, zlib.error, csv.Error, UnicodeDecodeError) as error:
-            raise RowError(self.path, number + 1, f"the file is damaged from here on: {error}") from error
+            raise BadRow(self.path, number + 1, f"the file is damaged from here on: {error}") from error
 
     def _csv_rows(self) -> Iterator[dict[str, Any] | str]:
         names = self.columns
@@ -139,7 +131,7 @@ class RowFile:
     def _header_or_close(self) -> tuple[str, ...]:
         try:
             return self._header()
-        except UsageError:
+        except BadRequest:
             self.close()
             raise
 
@@ -147,9 +139,9 @@ class RowFile:
         try:
             names = tuple(next(self._csv, ()))
         except (OSError, EOFError, zlib.error, csv.Error, UnicodeDecodeError) as error:
-            raise UsageError(f"{self.path}: its header cannot be read: {error}") from error
+            raise BadRequest(f"{self.path}: its header cannot be read: {error}") from error
         if not names:
-            raise UsageError(f"{self.path} is empty: it has no header")
+            raise BadRequest(f"{self.path} is empty: it has no header")
         _refuse_repeated(names, f"the header of {self.path.name}")
         return names
 
@@ -161,7 +153,7 @@ def _without_gz(path: Path) -> str:
 def _refuse_repeated(names: tuple[str, ...], where: str) -> None:
     repeated = sorted({name for name in names if names.count(name) > 1})
     if repeated:
-        raise UsageError(f"{where}: each column needs a name of its own, but {', '.join(repeated)} is there twice")
+        raise BadRequest(f"{where}: each column needs a name of its own, but {', '.join(repeated)} is there twice")
 
 
 def _shortened(text: str, n: int = 80) -> str:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from producer_tools.errors import UsageError
-from producer_tools.event_times import time_parser
+from consumer.errors import BadRequest
+from consumer.recordings.event_times import time_parser
 
 
 @pytest.mark.parametrize(
@@ -41,5 +41,5 @@ def test_a_text_that_is_no_time_is_refused(time_format: str, text: str, problem:
 
 
 def test_an_unknown_format_is_refused_with_those_there_are() -> None:
-    with pytest.raises(UsageError, match="epoch_milliseconds"):
+    with pytest.raises(BadRequest, match="epoch_milliseconds"):
         time_parser("unix")

@@ -1,0 +1,1 @@
+"""Recorded behaviour in files: rows under any column names, as events in the standard form."""
