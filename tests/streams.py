@@ -41,7 +41,7 @@ def small_settings(**changes: Any) -> Settings:
     sections: dict[str, dict[str, Any]] = {
         "catalogue": {"max_items": 100},
         "users": {"max_users": 100, "history": 10},
-        "models": {"item_to_item": {"neighbours": 8}},
+        "models": {"item_to_item": {"neighbours": 8}, "session_knn": {"sessions": 64, "recent": 8}},
         "publish": {"related": 8},
         "evaluation": {"sample_one_in": 1},
     }

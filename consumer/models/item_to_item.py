@@ -233,7 +233,7 @@ def forget_items(i2i: ItemToItemArrays, n_used: int, is_live: UInt8Array, dirty:
 
 
 @hot_kernel
-def _insert_ranked(ranked: Int32Array, values: Float64Array, n: int, item: int, value: float) -> int:
+def insert_ranked(ranked: Int32Array, values: Float64Array, n: int, item: int, value: float) -> int:
     """Keep the best len(ranked) by value, ties by smaller row number; returns the new length."""
     if n == len(ranked):
         last = n - 1
@@ -312,7 +312,7 @@ def rank(
     for t in range(n_touched):
         j = scratch.touched[t]
         if scratch.mark[j] == 1:
-            n_hops = _insert_ranked(hops, hop_values, n_hops, j, scratch.first[j])
+            n_hops = insert_ranked(hops, hop_values, n_hops, j, scratch.first[j])
     for k in range(n_hops):
         count = i2i.counts[hops[k]] * fresh
         factor = HOP_WEIGHT * hop_values[k] / (count + COUNT_PRIOR)
@@ -323,7 +323,7 @@ def rank(
         if scratch.mark[j] == 1:
             value = (scratch.first[j] + scratch.total[j]) / (i2i.counts[j] * fresh + COUNT_PRIOR) ** 0.3
             if value > 0.0:
-                n_ranked = _insert_ranked(ranked, values, n_ranked, j, value)
+                n_ranked = insert_ranked(ranked, values, n_ranked, j, value)
         scratch.mark[j] = 0
         scratch.first[j] = 0.0
         scratch.total[j] = 0.0
