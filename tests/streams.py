@@ -50,6 +50,10 @@ def small_settings(**changes: Any) -> Settings:
     return Settings.model_validate(sections)
 
 
+WITH_KNN = {"item_to_item": {"neighbours": 8}, "session_knn": {"enabled": True, "sessions": 64, "recent": 8}}
+"""The section `models` of small settings with every member on."""
+
+
 def event_batch(rows: Sequence[Event]) -> EventBatch:
     """The rows as the codec would give them."""
     n_before: Counter[int] = Counter()

@@ -24,10 +24,22 @@ from consumer.messages import (
     UInt8Array,
     UInt64Array,
 )
-from consumer.models import fusion, histories, item_to_item, popularity, recency_index, repeat
-from consumer.models.fusion import FusionArrays
+from consumer.models import (
+    ensemble,
+    fusion,
+    histories,
+    item_to_item,
+    logit,
+    popularity,
+    recency_index,
+    repeat,
+    session_knn,
+    session_ring,
+)
+from consumer.models.ensemble import Ensemble
 from consumer.models.histories import HistoryArrays
-from consumer.models.item_to_item import WINDOW, ItemToItemArrays, Scratch
+from consumer.models.item_to_item import WINDOW
+from consumer.models.logit import ITEM_TO_ITEM, SESSION_KNN, Pool
 from consumer.models.popularity import PopularityArrays
 from consumer.models.recency_index import (
     N_LIVE,
@@ -37,8 +49,7 @@ from consumer.models.recency_index import (
     OLDEST,
     IndexArrays,
 )
-from consumer.models.recommend import LISTED, MERGED, REPEATED, Lists, allocate_lists, place_of, recommend
-from consumer.models.repeat import RepeatArrays
+from consumer.models.recommend import LISTED, MERGED, REPEATED, Lists, allocate_lists, place_of
 from consumer.models.state import ItemText, ModelState
 from consumer.settings import Settings
 from consumer.tables import Array
@@ -83,6 +94,7 @@ class Work(NamedTuple):
     history: Int32Array  # (longest history,) item rows, latest first
     before: Int32Array  # (WINDOW,) those of the session
     lists: Lists
+    pool: Pool
 
 
 def allocate_work(history: int) -> Work:
@@ -90,6 +102,7 @@ def allocate_work(history: int) -> Work:
         history=np.zeros(history, np.int32),
         before=np.zeros(WINDOW, np.int32),
         lists=allocate_lists(history, quality.CUTOFF),
+        pool=logit.allocate_pool(),
     )
 
 
@@ -101,10 +114,7 @@ class State(NamedTuple):
     users: IndexArrays
     histories: HistoryArrays
     popularity: PopularityArrays
-    item_to_item: ItemToItemArrays
-    scratch: Scratch
-    repeat: RepeatArrays
-    fusion: FusionArrays
+    ensemble: Ensemble
     quality: QualityArrays
     work: Work
 
@@ -133,7 +143,9 @@ def is_sampled(topic_hash: np.uint64, partition: int, offset: int, one_in: int) 
 @hot_kernel
 def _retire_item(state: State, item: int) -> None:
     popularity.forget_item(state.popularity, item)
-    item_to_item.forget_item(state.item_to_item, item)
+    item_to_item.forget_item(state.ensemble.item_to_item, item)
+    if ensemble.has_session_knn(state.ensemble.sessions):
+        session_knn.forget_item(state.ensemble.session_knn, item)
     recency_index.retire(state.items, item)
 
 
@@ -203,24 +215,32 @@ def _user_of(state: State, limits: Limits, key_0: np.uint64, key_1: np.uint64) -
 def _rank_sample(state: State, n_history: int, item: int, time_ms: int) -> None:
     """Test before training: where the next item stands in each list; the fusion's table learns from it."""
     history = state.work.history
+    models = state.ensemble
     if history[0] == item:
-        fusion.learn_sample(state.fusion, n_history, 0)
+        fusion.learn_sample(models.fusion, n_history, 0)
         return
-    lists = state.work.lists
+    lists, pool = state.work.lists, state.work.pool
     top = state.popularity.top
-    recommend(
-        state.item_to_item, state.scratch, state.items.is_live, state.repeat, state.fusion,
-        history, n_history, np.float64(time_ms), top, lists,
-    )  # fmt: skip
+    ensemble.recommend(models, state.items.is_live, history, n_history, np.float64(time_ms), top, pool, lists)
     place = place_of(lists.listed, lists.lengths[LISTED], item)
     quality.record(
         state.quality,
         place_of(lists.merged, lists.lengths[MERGED], item),
-        place,
+        _place_proposed(pool, ITEM_TO_ITEM, item),
         place_of(lists.repeated, lists.lengths[REPEATED], item),
         place_of(top, len(top), item),
+        _place_proposed(pool, SESSION_KNN, item),
     )
-    fusion.learn_sample(state.fusion, n_history, place)
+    ensemble.learn_sample(models, pool, item, logit.STEP)
+    fusion.learn_sample(models.fusion, n_history, place)
+
+
+@hot_kernel
+def _place_proposed(pool: Pool, member: int, item: int) -> int:
+    """Where the item stands in the member's own list; quality.OFF where the member is off."""
+    if pool.n_proposed[member] < 0:
+        return quality.OFF
+    return place_of(pool.proposed[member], pool.n_proposed[member], item)
 
 
 @hot_kernel
@@ -233,14 +253,19 @@ def _learn_sequence(state: State, limits: Limits, columns: Columns, i: int, item
     if n_history > 0:
         if is_sampled(limits.topic_hash, columns.partitions[i], columns.offsets[i], limits.sample_one_in):
             _rank_sample(state, n_history, item, time_ms)
-        repeat.learn_event(state.repeat, history, n_history, item)
+        repeat.learn_event(state.ensemble.repeat, history, n_history, item)
     session = histories.session_of(state.histories, user, columns.session_key[i], time_ms, limits.session_gap_ms)
     before = state.work.before
     n_before = histories.predecessors(state.histories, user, session, before)
     item_to_item.learn_event(
-        state.item_to_item, state.items.counts[N_USED], state.items.is_live, state.items.dirty,
+        state.ensemble.item_to_item, state.items.counts[N_USED], state.items.is_live, state.items.dirty,
         item, before, n_before, time_ms,
     )  # fmt: skip
+    if ensemble.has_session_knn(state.ensemble.sessions):
+        session_knn.learn_event(
+            state.ensemble.session_knn, state.ensemble.sessions, state.items.is_live, state.items.dirty,
+            item, session_ring.key_of(columns.user_key[i, 0], session), time_ms,
+        )  # fmt: skip
     histories.push(state.histories, user, item, session, columns.session_key[i] != np.uint64(0), time_ms)
     recency_index.touch(state.users, user, time_ms)
 
@@ -286,7 +311,7 @@ def _look_ahead(state: State, columns: Columns, i: int) -> None:
         if item != NONE:
             recency_index.prefetch_row(items, item)
             popularity.prefetch_row(state.popularity, item)
-            item_to_item.prefetch_row(state.item_to_item, item)
+            item_to_item.prefetch_row(state.ensemble.item_to_item, item)
         user = recency_index.find(users, columns.user_key[middle, 0], columns.user_key[middle, 1])
         if user != NONE:
             recency_index.prefetch_row(users, user)
@@ -300,7 +325,7 @@ def _look_ahead(state: State, columns: Columns, i: int) -> None:
             for _ in range(min(state.histories.n_events[user], WINDOW)):
                 item = state.histories.items[user, place]
                 if item != NONE:
-                    item_to_item.prefetch_row(state.item_to_item, item)
+                    item_to_item.prefetch_row(state.ensemble.item_to_item, item)
                 place = place - 1 if place > 0 else length - 1
 
 
@@ -323,7 +348,8 @@ def _learn(state: State, limits: Limits, columns: Columns, start: int) -> tuple[
 def _sweep(state: State) -> None:
     """Recycle the evicted item rows."""
     n_used = state.items.counts[N_USED]
-    item_to_item.forget_items(state.item_to_item, n_used, state.items.is_live, state.items.dirty)
+    item_to_item.forget_items(state.ensemble.item_to_item, n_used, state.items.is_live, state.items.dirty)
+    session_knn.forget_items(state.ensemble.sessions, state.items.is_live)
     histories.forget_items(state.histories, state.users, state.users.counts[N_USED], state.items.is_live)
     recency_index.release_retired(state.items)
 
@@ -392,7 +418,7 @@ class Trainer:
         model = self._model
         return State(
             model.items, model.text, model.users, model.histories, model.popularity,
-            model.item_to_item, model.scratch, model.repeat, model.fusion, self.quality, self._work,
+            model.ensemble, self.quality, self._work,
         )  # fmt: skip
 
     def _columns(self, batch: AdmittedBatch) -> Columns:

@@ -13,9 +13,9 @@ from consumer.models.item_to_item import WINDOW
 from consumer.models.recency_index import NONE
 from consumer.models.registry import MEMBERS
 from tests.learning.states import World
-from tests.streams import Event, admitted, busy_stream, event_batch, small_settings
+from tests.streams import WITH_KNN, Event, admitted, busy_stream, event_batch, small_settings
 
-SETTINGS = small_settings(catalogue={"max_items": 500}, users={"max_users": 500})
+SETTINGS = small_settings(catalogue={"max_items": 500}, users={"max_users": 500}, models=WITH_KNN)
 N_ROWS = 500
 N_PLACES = SETTINGS.users.history
 
@@ -73,4 +73,5 @@ def test_a_member_learns_what_the_pass_learned(name: str) -> None:
     for field in set(in_the_pass._fields) - of_the_pass:
         expected, found = getattr(in_the_pass, field), state[f"learned.{field}"]
         n = min(len(expected), len(found))
+        assert n > 0, field
         assert found[:n].tobytes() == expected[:n].tobytes(), field
