@@ -31,10 +31,14 @@ SESSION_KNN = 1
 FLOOR = 0.001
 OFFSET = 6.9
 EACH = 3  # features a member
+ABSENT = float(np.log(FLOOR)) + OFFSET  # the first of them where it doesn't list the item
 N_FEATURES = EACH * len(MEMBERS)
 N_CANDIDATES = N_RANKED * len(MEMBERS)
 N_SLOTS = 1 << (2 * N_CANDIDATES).bit_length()
 STEP = 0.03
+DAMPING = (
+    1e-8  # beside Σ gradient²: where all candidates are alike the gradient is rounding, which AdaGrad would blow up
+)
 PENANCE = 200
 NONE = -1
 
@@ -142,8 +146,9 @@ def _add(pool: Pool, item: int) -> int:
         pool.slots[slot] = c
         pool.n_items[0] = c + 1
         pool.items[c] = item
-        for f in range(pool.features.shape[1]):
-            pool.features[c, f] = np.log(FLOOR) + OFFSET if f % EACH == 0 else 0.0
+        pool.features[c, :] = 0.0
+        for member in range(len(pool.n_proposed)):
+            pool.features[c, EACH * member] = ABSENT
     return int(pool.slots[slot])
 
 
@@ -197,8 +202,6 @@ def learn(logit: LogitArrays, pool: Pool, item: int, step: float) -> None:
         for f in range(pool.features.shape[1]):
             pool.gradient[f] -= chance * pool.features[c, f]
     for f in range(pool.features.shape[1]):
-        gradient = pool.gradient[f]
-        if gradient != 0.0:
-            logit.squares[f] += gradient * gradient
-            logit.weights[f] += step * gradient / np.sqrt(logit.squares[f])
+        logit.squares[f] += pool.gradient[f] * pool.gradient[f]
+        logit.weights[f] += step * pool.gradient[f] / np.sqrt(logit.squares[f] + DAMPING)
     logit.n_learned[0] += 1
