@@ -199,9 +199,20 @@ class ItemToItem(Section):
     time_constant_s: Seconds = 56 * 86_400.0
 
 
+class SessionKnn(Section):
+    enabled: bool = False
+    """Off by default: where `item_to_item` is strong it adds little to the ensemble, and readers cannot run it."""
+    sessions: int = Field(250_000, ge=16, le=100_000_000)
+    """Most recent sessions kept, each with its last 20 items: about 120 bytes a session, and 16 of working memory."""
+    recent: int = Field(100, ge=8, le=1_000)
+    """Most recent sessions looked at for one item: 4 bytes each and 12 more, for every item."""
+    time_constant_s: Seconds = 56 * 86_400.0
+
+
 class Models(Section):
     popularity: Popularity = Popularity()
     item_to_item: ItemToItem = ItemToItem()
+    session_knn: SessionKnn = SessionKnn()
 
 
 class Evaluation(Section):

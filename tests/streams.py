@@ -41,13 +41,17 @@ def small_settings(**changes: Any) -> Settings:
     sections: dict[str, dict[str, Any]] = {
         "catalogue": {"max_items": 100},
         "users": {"max_users": 100, "history": 10},
-        "models": {"item_to_item": {"neighbours": 8}},
+        "models": {"item_to_item": {"neighbours": 8}, "session_knn": {"sessions": 64, "recent": 8}},
         "publish": {"related": 8},
         "evaluation": {"sample_one_in": 1},
     }
     for name, section in changes.items():
         sections[name] = {**sections.get(name, {}), **section}
     return Settings.model_validate(sections)
+
+
+WITH_KNN = {"item_to_item": {"neighbours": 8}, "session_knn": {"enabled": True, "sessions": 64, "recent": 8}}
+"""The section `models` of small settings with every member on."""
 
 
 def event_batch(rows: Sequence[Event]) -> EventBatch:

@@ -67,11 +67,28 @@ def require_consistent(name: str, tables: Columns, arrays: Mapping[str, Array]) 
         and _is_within(arrays["admission.clock"][N_IDS], 0, len(window["times_ms"])),
         "departed.length": int(arrays["departed.length"].sum()) == len(arrays["departed.text"])
         and len(arrays["departed.length"]) == len(arrays["departed.hashes"]),
+        **_session_checks(tables, arrays),
         **{f"{table}_index.counts": _are_counts(table, tables[table], arrays) for table in ("items", "users")},
     }
     wrong = [array for array, is_right in checks.items() if not is_right]
     if wrong:
         raise CorruptCheckpoint(f"{name}: {', '.join(wrong)} point outside the arrays that they belong to")
+
+
+def _session_checks(tables: Columns, arrays: Mapping[str, Array]) -> dict[str, bool]:
+    """Of `session_knn`, where it is on."""
+    if "sessions" not in tables:
+        return {}
+    items, sessions = tables["items"], tables["sessions"]
+    n_recent = items["recent"].shape[1]
+    return {
+        "items.recent_head": _is_within(items["recent_head"], 0, n_recent - 1),
+        "items.n_recent": _is_within(items["n_recent"], 0, n_recent),
+        "sessions.items": _is_within(sessions["items"], -1, len(items["touched"]) - 1),
+        "sessions.n_items": _is_within(sessions["n_items"], 0, sessions["items"].shape[1])
+        and bool(((sessions["items"] >= 0).sum(axis=1) == sessions["n_items"]).all()),
+        "sessions.n_opened": bool(arrays["sessions.n_opened"][0] >= len(sessions["keys"])),
+    }
 
 
 def _are_counts(table: str, columns: Mapping[str, Array], arrays: Mapping[str, Array]) -> bool:

@@ -15,11 +15,13 @@ from consumer.messages import Int64Array, UInt8Array
 
 WINDOW = 2_000
 CUTOFF = 20
-MEMBERS = ("ensemble", "item_to_item", "repeat", "popularity")
+MEMBERS = ("ensemble", "item_to_item", "repeat", "popularity", "session_knn")
+OFF = 255
+"""In place of a rank: the member was not asked."""
 
 
 class QualityArrays(NamedTuple):
-    ranks: UInt8Array  # (WINDOW, members) place of the next item, 1 … CUTOFF; 0: further down or not listed
+    ranks: UInt8Array  # (WINDOW, members) place of the next item, 1 … CUTOFF; 0: further down or not listed; OFF
     n_samples: Int64Array  # (1,) samples so far; the next one goes to n mod WINDOW
 
 
@@ -28,25 +30,27 @@ def allocate() -> QualityArrays:
 
 
 @kernel
-def record(quality: QualityArrays, ensemble: int, item_to_item: int, repeat: int, popularity: int) -> None:
-    """Keep one sample's places (0: not listed)."""
+def record(
+    quality: QualityArrays, ensemble: int, item_to_item: int, repeat: int, popularity: int, session_knn: int
+) -> None:
+    """Keep one sample's places (0: not listed, OFF: not asked)."""
     place = quality.n_samples[0] % WINDOW
-    quality.ranks[place, 0] = ensemble if ensemble <= CUTOFF else 0
-    quality.ranks[place, 1] = item_to_item if item_to_item <= CUTOFF else 0
-    quality.ranks[place, 2] = repeat if repeat <= CUTOFF else 0
-    quality.ranks[place, 3] = popularity if popularity <= CUTOFF else 0
+    ranks = (ensemble, item_to_item, repeat, popularity, session_knn)
+    for member in range(len(ranks)):
+        is_told = ranks[member] <= CUTOFF or ranks[member] == OFF
+        quality.ranks[place, member] = ranks[member] if is_told else 0
     quality.n_samples[0] += 1
 
 
 def summary(quality: QualityArrays) -> tuple[Mapping[str, float], Mapping[str, float]]:
-    """Hit ratio and mean reciprocal rank, both at CUTOFF, by member over the window; empty before the first sample."""
-    n = min(int(quality.n_samples[0]), WINDOW)
-    if n == 0:
-        return {}, {}
-    ranks = quality.ranks[:n].astype(np.float64)
-    hits = ranks > 0
-    reciprocal = np.divide(1.0, ranks, out=np.zeros_like(ranks), where=hits)
-    return (
-        dict(zip(MEMBERS, hits.mean(axis=0).tolist(), strict=True)),
-        dict(zip(MEMBERS, reciprocal.mean(axis=0).tolist(), strict=True)),
-    )
+    """Hit ratio and mean reciprocal rank, both at CUTOFF, by member over the samples in the window for which it was
+    asked; a member that was not asked is left out."""
+    ranks = quality.ranks[: min(int(quality.n_samples[0]), WINDOW)]
+    hit_ratio, mrr = {}, {}
+    for name, of_member in zip(MEMBERS, ranks.T, strict=True):
+        told = of_member[of_member != OFF].astype(np.float64)
+        if len(told):
+            hits = told > 0
+            hit_ratio[name] = float(hits.mean())
+            mrr[name] = float(np.divide(1.0, told, out=np.zeros_like(told), where=hits).mean())
+    return hit_ratio, mrr

@@ -24,10 +24,22 @@ from consumer.messages import (
     UInt8Array,
     UInt64Array,
 )
-from consumer.models import fusion, histories, item_to_item, popularity, recency_index, repeat
-from consumer.models.fusion import FusionArrays
+from consumer.models import (
+    ensemble,
+    fusion,
+    histories,
+    item_to_item,
+    logit,
+    popularity,
+    recency_index,
+    repeat,
+    session_knn,
+    session_ring,
+)
+from consumer.models.ensemble import Ensemble
 from consumer.models.histories import HistoryArrays
-from consumer.models.item_to_item import WINDOW, ItemToItemArrays, Scratch
+from consumer.models.item_to_item import WINDOW
+from consumer.models.logit import ITEM_TO_ITEM, SESSION_KNN, Pool
 from consumer.models.popularity import PopularityArrays
 from consumer.models.recency_index import (
     N_LIVE,
@@ -37,8 +49,7 @@ from consumer.models.recency_index import (
     OLDEST,
     IndexArrays,
 )
-from consumer.models.recommend import LISTED, MERGED, REPEATED, Lists, allocate_lists, place_of, recommend
-from consumer.models.repeat import RepeatArrays
+from consumer.models.recommend import LISTED, MERGED, REPEATED, Lists, allocate_lists, place_of
 from consumer.models.state import ItemText, ModelState
 from consumer.settings import Settings
 from consumer.tables import Array
@@ -86,6 +97,7 @@ class Work(NamedTuple):
     expected: Int32Array  # (N_EXPECTED, WINDOW) those that the events to come will have, by event modulo N_EXPECTED
     n_expected: Int32Array  # (N_EXPECTED,)
     lists: Lists
+    pool: Pool
 
 
 def allocate_work(history: int) -> Work:
@@ -95,6 +107,7 @@ def allocate_work(history: int) -> Work:
         expected=np.zeros((N_EXPECTED, WINDOW), np.int32),
         n_expected=np.zeros(N_EXPECTED, np.int32),
         lists=allocate_lists(history, quality.CUTOFF),
+        pool=logit.allocate_pool(),
     )
 
 
@@ -106,10 +119,7 @@ class State(NamedTuple):
     users: IndexArrays
     histories: HistoryArrays
     popularity: PopularityArrays
-    item_to_item: ItemToItemArrays
-    scratch: Scratch
-    repeat: RepeatArrays
-    fusion: FusionArrays
+    ensemble: Ensemble
     quality: QualityArrays
     work: Work
 
@@ -142,7 +152,9 @@ def is_sampled(topic_hash: np.uint64, partition: int, offset: int, one_in: int) 
 @hot_kernel
 def _retire_item(state: State, item: int) -> None:
     popularity.forget_item(state.popularity, item)
-    item_to_item.forget_item(state.item_to_item, item)
+    item_to_item.forget_item(state.ensemble.item_to_item, item)
+    if ensemble.has_session_knn(state.ensemble.sessions):
+        session_knn.forget_item(state.ensemble.session_knn, item)
     recency_index.retire(state.items, item)
 
 
@@ -222,28 +234,39 @@ def rank_next(state: State, n_history: int, item: int, time_ms: int) -> int:
     Returns its place in the list outside the history, 0 if it isn't there. Changes nothing else.
     """
     history = state.work.history
-    lists = state.work.lists
+    models, lists, pool = state.ensemble, state.work.lists, state.work.pool
     top = state.popularity.top
-    recommend(
-        state.item_to_item, state.scratch, state.items.is_live, state.repeat, state.fusion,
-        history, n_history, np.float64(time_ms), top, lists,
-    )  # fmt: skip
+    ensemble.recommend(models, state.items.is_live, history, n_history, np.float64(time_ms), top, pool, lists)
     place = place_of(lists.listed, lists.lengths[LISTED], item)
     quality.record(
         state.quality,
         place_of(lists.merged, lists.lengths[MERGED], item),
-        place,
+        _place_proposed(pool, ITEM_TO_ITEM, item),
         place_of(lists.repeated, lists.lengths[REPEATED], item),
         place_of(top, len(top), item),
+        _place_proposed(pool, SESSION_KNN, item),
     )
     return place
 
 
 @hot_kernel
 def _rank_sample(state: State, n_history: int, item: int, time_ms: int) -> None:
-    """Test before training; the fusion's table learns from it. An item that just repeats is no test."""
-    place = 0 if state.work.history[0] == item else rank_next(state, n_history, item, time_ms)
-    fusion.learn_sample(state.fusion, n_history, place)
+    """Test before training; the fusion learns from it. An item that just repeats is no test."""
+    models = state.ensemble
+    if state.work.history[0] == item:
+        fusion.learn_sample(models.fusion, n_history, 0)
+        return
+    place = rank_next(state, n_history, item, time_ms)
+    ensemble.learn_sample(models, state.work.pool, item, logit.STEP)
+    fusion.learn_sample(models.fusion, n_history, place)
+
+
+@hot_kernel
+def _place_proposed(pool: Pool, member: int, item: int) -> int:
+    """Where the item stands in the member's own list; quality.OFF where the member is off."""
+    if pool.n_proposed[member] < 0:
+        return quality.OFF
+    return place_of(pool.proposed[member], pool.n_proposed[member], item)
 
 
 @hot_kernel
@@ -256,14 +279,19 @@ def _learn_sequence(state: State, limits: Limits, columns: Columns, i: int, item
     if n_history > 0:
         if is_sampled(limits.topic_hash, columns.partitions[i], columns.offsets[i], limits.sample_one_in):
             _rank_sample(state, n_history, item, time_ms)
-        repeat.learn_event(state.repeat, history, n_history, item)
+        repeat.learn_event(state.ensemble.repeat, history, n_history, item)
     session = histories.session_of(state.histories, user, columns.session_key[i], time_ms, limits.session_gap_ms)
     before = state.work.before
     n_before = histories.predecessors(state.histories, user, session, before)
     item_to_item.learn_event(
-        state.item_to_item, state.items.counts[N_USED], state.items.is_live, state.items.dirty,
+        state.ensemble.item_to_item, state.items.counts[N_USED], state.items.is_live, state.items.dirty,
         item, before, n_before, time_ms,
     )  # fmt: skip
+    if ensemble.has_session_knn(state.ensemble.sessions):
+        session_knn.learn_event(
+            state.ensemble.session_knn, state.ensemble.sessions, state.items.is_live, state.items.dirty,
+            item, session_ring.key_of(columns.user_key[i, 0], session), time_ms,
+        )  # fmt: skip
     histories.push(state.histories, user, item, session, columns.session_key[i] != np.uint64(0), time_ms)
     recency_index.touch(state.users, user, time_ms)
 
@@ -310,7 +338,7 @@ def _look_ahead(state: State, limits: Limits, columns: Columns, i: int) -> None:
         if item != NONE:
             recency_index.prefetch_row(items, item)
             popularity.prefetch_row(state.popularity, item)
-            item_to_item.prefetch_row(state.item_to_item, item)
+            item_to_item.prefetch_row(state.ensemble.item_to_item, item)
         user = recency_index.find(users, columns.user_key[middle, 0], columns.user_key[middle, 1])
         if user != NONE:
             recency_index.prefetch_row(users, user)
@@ -320,14 +348,14 @@ def _look_ahead(state: State, limits: Limits, columns: Columns, i: int) -> None:
     if _is_learned(columns, near):
         item = recency_index.find(items, columns.item_key[near, 0], columns.item_key[near, 1])
         if item != NONE:
-            item_to_item.prefetch_entries(state.item_to_item, item)
+            item_to_item.prefetch_entries(state.ensemble.item_to_item, item)
         n_expected = _expect(state, limits, columns, near, expected)
     state.work.n_expected[near % N_EXPECTED] = n_expected
     for k in range(n_expected):
-        item_to_item.prefetch_row(state.item_to_item, expected[k])
+        item_to_item.prefetch_row(state.ensemble.item_to_item, expected[k])
     due = (i + LOOK_AHEAD) % N_EXPECTED
     for k in range(state.work.n_expected[due]):
-        item_to_item.prefetch_entries(state.item_to_item, state.work.expected[due, k])
+        item_to_item.prefetch_entries(state.ensemble.item_to_item, state.work.expected[due, k])
 
 
 @hot_kernel
@@ -367,7 +395,8 @@ def learn_events(state: State, limits: Limits, columns: Columns, start: int, sto
 def _sweep(state: State) -> None:
     """Recycle the evicted item rows."""
     n_used = state.items.counts[N_USED]
-    item_to_item.forget_items(state.item_to_item, n_used, state.items.is_live, state.items.dirty)
+    item_to_item.forget_items(state.ensemble.item_to_item, n_used, state.items.is_live, state.items.dirty)
+    session_knn.forget_items(state.ensemble.sessions, state.items.is_live)
     histories.forget_items(state.histories, state.users, state.users.counts[N_USED], state.items.is_live)
     recency_index.release_retired(state.items)
 
@@ -438,7 +467,7 @@ class Trainer:
         model = self._model
         return State(
             model.items, model.text, model.users, model.histories, model.popularity,
-            model.item_to_item, model.scratch, model.repeat, model.fusion, self.quality, self._work,
+            model.ensemble, self.quality, self._work,
         )  # fmt: skip
 
     def _columns(self, batch: AdmittedBatch) -> Columns:

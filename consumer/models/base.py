@@ -14,7 +14,7 @@ from typing import Any, ClassVar, Protocol
 
 import numpy as np
 
-from consumer.messages import Float64Array, Int32Array, Int64Array, UInt8Array
+from consumer.messages import Float64Array, Int32Array, Int64Array, UInt8Array, UInt64Array
 from consumer.tables import Array
 
 NEUTRAL = 0.0
@@ -48,6 +48,7 @@ class Interactions:
     weight: Float64Array  # (n,) by event type
     time_ms: Int64Array  # (n,) event time
     enters_history: UInt8Array  # (n,) 0: it says something about the item only, not about what follows what
+    session: UInt64Array  # (n,) key of its session
     predecessors: Int32Array  # (n, item_to_item.WINDOW) items of its session, latest first, then negative
     history: Int32Array  # (n, any) items of its user, latest first
     n_history: Int32Array  # (n,) how many of them count; a negative one among them is gone

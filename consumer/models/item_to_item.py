@@ -239,7 +239,7 @@ def forget_items(i2i: ItemToItemArrays, n_used: int, is_live: UInt8Array, dirty:
 
 
 @hot_kernel
-def _insert_ranked(ranked: Int32Array, values: Float64Array, n: int, item: int, value: float) -> int:
+def insert_ranked(ranked: Int32Array, values: Float64Array, n: int, item: int, value: float) -> int:
     """Keep the best len(ranked) by value, ties by smaller row number; returns the new length."""
     if n == len(ranked):
         last = n - 1
@@ -322,7 +322,7 @@ def rank(
     for t in range(n_touched):
         j = scratch.touched[t]
         if scratch.mark[j] == 1:
-            n_hops = _insert_ranked(hops, hop_values, n_hops, j, scratch.first[j])
+            n_hops = insert_ranked(hops, hop_values, n_hops, j, scratch.first[j])
     for k in range(n_hops):
         prefetch_entries(i2i, hops[k])
     for k in range(n_hops):
@@ -337,7 +337,7 @@ def rank(
         may_rank = n_ranked < len(ranked) or total >= values[n_ranked - 1] * least_power
         if scratch.mark[j] == 1 and total > 0.0 and may_rank:  # most fail, and a power costs more than all the rest
             value = total / (i2i.counts[j] * fresh + COUNT_PRIOR) ** POPULARITY_POWER
-            n_ranked = _insert_ranked(ranked, values, n_ranked, j, value)
+            n_ranked = insert_ranked(ranked, values, n_ranked, j, value)
         scratch.mark[j] = 0
         scratch.first[j] = 0.0
         scratch.total[j] = 0.0

@@ -76,7 +76,8 @@ class PopularityMember:
     >>> nobody = np.full((3, 10), -1, np.int32)
     >>> member.learn(Interactions(
     ...     item=np.array([4, 7, 7], np.int32), weight=one, time_ms=np.zeros(3, np.int64),
-    ...     enters_history=one.astype(np.uint8), predecessors=nobody, history=nobody, n_history=np.zeros(3, np.int32),
+    ...     enters_history=one.astype(np.uint8), session=np.zeros(3, np.uint64),
+    ...     predecessors=nobody, history=nobody, n_history=np.zeros(3, np.int32),
     ... ))
     >>> member.score(np.zeros(0, np.int32), n=2, now_ms=0).items.tolist()
     [7, 4]

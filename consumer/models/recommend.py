@@ -17,7 +17,7 @@ from consumer.models.repeat import RepeatArrays
 class Lists(NamedTuple):
     """Working memory: what each member proposes, and the merged list."""
 
-    listed: Int32Array  # (N_RANKED,) of `item_to_item`, best first
+    listed: Int32Array  # (N_RANKED,) items outside the history, best first
     values: Float64Array  # (N_RANKED,)
     repeated: Int32Array  # (longest history,) of `repeat`, best first
     chances: Float64Array  # (longest history,)
@@ -63,15 +63,31 @@ def recommend(
     popular: Int32Array,
     lists: Lists,
 ) -> None:
-    """Fill `lists` for a history (item rows, latest first, negative: gone; n_history may be 0).
+    """Fill `lists` by `item_to_item` and `repeat` for a history (item rows, latest first, negative: gone; n_history may
+    be 0).
 
     `popular` (rows best first, negative: none) fills what the members leave open, and serves an empty history alone.
     """
     n_listed = 0
+    if n_history > 0:
+        n_listed = item_to_item.rank(i2i, scratch, is_live, history, n_history, now_ms, lists.listed, lists.values)
+    finish(repeats, fused, history, n_history, popular, n_listed, lists)
+
+
+@hot_kernel
+def finish(
+    repeats: RepeatArrays,
+    fused: FusionArrays,
+    history: Int32Array,
+    n_history: int,
+    popular: Int32Array,
+    n_listed: int,
+    lists: Lists,
+) -> None:
+    """Merge the list outside the history with what `repeat` proposes, and fill up with popular items."""
     n_repeated = 0
     n = 0
     if n_history > 0:
-        n_listed = item_to_item.rank(i2i, scratch, is_live, history, n_history, now_ms, lists.listed, lists.values)
         n_repeated = repeat.rank(repeats, history, n_history, lists.repeated, lists.chances)
         n = fusion.merge(
             fused, n_history, lists.repeated, lists.chances, n_repeated, lists.listed, n_listed, lists.merged

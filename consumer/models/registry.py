@@ -8,11 +8,13 @@ from consumer.models.base import Member
 from consumer.models.item_to_item_member import ItemToItemMember
 from consumer.models.popularity_member import PopularityMember
 from consumer.models.repeat_member import RepeatMember
+from consumer.models.session_knn_member import SessionKnnMember
 from consumer.settings import Models
 
 MEMBERS: Mapping[str, Callable[[Models, int], Member]] = {
     PopularityMember.name: PopularityMember,
     ItemToItemMember.name: ItemToItemMember,
     RepeatMember.name: RepeatMember,
+    SessionKnnMember.name: SessionKnnMember,
 }
 """How to make each: from the settings of the models and the number of item rows."""

@@ -12,7 +12,18 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from consumer.messages import Float64Array, Int32Array, Int64Array, UInt8Array
-from consumer.models import fusion, histories, item_to_item, popularity, recency_index, repeat
+from consumer.models import (
+    fusion,
+    histories,
+    item_to_item,
+    logit,
+    popularity,
+    recency_index,
+    repeat,
+    session_knn,
+    session_ring,
+)
+from consumer.models.ensemble import Ensemble
 from consumer.models.recency_index import N_LIVE, N_RETIRED, N_USED, IndexArrays
 from consumer.models.rows import memory_of
 from consumer.settings import Settings
@@ -20,6 +31,7 @@ from consumer.tables import Array, Table
 
 MIN_CAPACITY = 1_024
 TEXT_STEP = 16  # bytes by which the ids' column widens
+_KNN_COLUMNS = ("recent", "recent_head", "n_recent", "spread")
 
 
 class ItemText(NamedTuple):
@@ -36,6 +48,7 @@ class ModelState:
         self.settings = settings
         self._allocate(MIN_CAPACITY, MIN_CAPACITY, TEXT_STEP)
         self.repeat = repeat.allocate()
+        self.logit = logit.allocate()
         self.fusion = fusion.allocate()
 
     def _allocate(self, n_items: int, n_users: int, text_bytes: int) -> None:
@@ -46,6 +59,11 @@ class ModelState:
         i2i = models.item_to_item
         self.item_to_item = item_to_item.allocate(n_items, i2i.neighbours, i2i.time_constant_s)
         self.scratch = item_to_item.allocate_scratch(n_items)
+        knn = models.session_knn
+        n_sessions = knn.sessions if knn.enabled else 0
+        self.session_knn = session_knn.allocate(n_items if knn.enabled else 0, knn.recent, knn.time_constant_s)
+        self.sessions = session_ring.allocate(n_sessions)
+        self.knn_scratch = session_knn.allocate_scratch(n_sessions, knn.recent)
         self.users: IndexArrays = recency_index.allocate(n_users)
         self.histories = histories.allocate(n_users, self.settings.users.history)
 
@@ -60,6 +78,14 @@ class ModelState:
         return int(self.items.counts[N_USED])
 
     @property
+    def ensemble(self) -> Ensemble:
+        """The members with their fusion, as the kernels want them, until a table grows."""
+        return Ensemble(
+            self.item_to_item, self.session_knn, self.sessions, self.repeat,
+            self.logit, self.fusion, self.scratch, self.knn_scratch,
+        )  # fmt: skip
+
+    @property
     def n_users(self) -> int:
         return int(self.users.counts[N_LIVE])
 
@@ -68,7 +94,8 @@ class ModelState:
         """Size of all arrays."""
         groups = (
             self.items, self.text, self.popularity, self.item_to_item, self.scratch,
-            self.users, self.histories, self.repeat, self.fusion,
+            self.session_knn, self.sessions, self.knn_scratch,
+            self.users, self.histories, self.repeat, self.logit, self.fusion,
         )  # fmt: skip
         return memory_of(array for group in groups for array in group)
 
@@ -116,6 +143,12 @@ class ModelState:
             empty._replace(totals=self.item_to_item.totals),
         )
         self.scratch = item_to_item.allocate_scratch(capacity)
+        knn = models.session_knn
+        if knn.enabled:
+            empty_knn = session_knn.allocate(capacity, knn.recent, knn.time_constant_s)
+            self.session_knn = _grown(
+                self.session_knn, _KNN_COLUMNS, empty_knn._replace(spread_total=self.session_knn.spread_total)
+            )
 
     def grow_users(self, capacity: int) -> None:
         """Room for so many users."""
@@ -146,10 +179,16 @@ class ModelState:
             "keys": users.keys, "touched": users.touched, "seen_ms": users.seen_ms, "is_live": users.is_live,
             **self.histories._asdict(),
         }  # fmt: skip
-        return {
+        tables = {
             "items": Table(item_arrays, items.dirty, self.n_item_rows),
             "users": Table(user_arrays, users.dirty, int(users.counts[N_USED])),
         }
+        if self.settings.models.session_knn.enabled:
+            item_arrays.update({name: getattr(self.session_knn, name) for name in _KNN_COLUMNS})
+            sessions = self.sessions
+            session_arrays = {name: getattr(sessions, name) for name in ("keys", "items", "n_items", "latest_ms")}
+            tables["sessions"] = Table(session_arrays, sessions.dirty, session_ring.n_used(sessions))
+        return tables
 
     def small(self) -> Mapping[str, Array]:
         """Small arrays that every checkpoint copies whole."""
@@ -161,7 +200,10 @@ class ModelState:
         for name in ("landmark_ms", "total", "total_error", "n_positive", "mixture", "top", "top_age"):
             named[f"popularity.{name}"] = getattr(self.popularity, name)
         named["item_to_item.totals"] = self.item_to_item.totals
-        for group, arrays in (("repeat", self.repeat), ("fusion", self.fusion)):
+        if self.settings.models.session_knn.enabled:
+            named["session_knn.spread_total"] = self.session_knn.spread_total
+            named["sessions.n_opened"] = self.sessions.n_opened
+        for group, arrays in (("repeat", self.repeat), ("logit", self.logit), ("fusion", self.fusion)):
             named.update({f"{group}.{name}": array for name, array in arrays._asdict().items()})
         return named
 
@@ -181,6 +223,7 @@ class ModelState:
             array[...] = small[name]
         recency_index.rebuild(self.items)
         recency_index.rebuild(self.users)
+        session_ring.rebuild(self.sessions)
 
 
 def _capacity_for(n_rows: int) -> int:

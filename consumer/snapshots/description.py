@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from consumer.messages import Float64Array
-from consumer.models import fusion, item_to_item, popularity, repeat
+from consumer.models import fusion, item_to_item, logit, popularity, repeat, session_knn
 from consumer.models.item_to_item import COUNT_TOTAL, LANDMARK_MS, ItemToItemArrays
 from consumer.models.state import ModelState
 from consumer.snapshots.formats import timestamp
@@ -20,9 +20,9 @@ def describe(
     """Totals are in units of one event at `as_of` (the watermark)."""
     as_of = float(as_of_ms or 0)
     return {
-        "members": ["popularity", "item_to_item", "repeat"],
+        "members": ["popularity", "item_to_item", "repeat", *_further_members(model)],
         "constants": _constants(model),
-        "weights": {"popularity.mixture": model.popularity.mixture.tolist()},
+        "weights": {"popularity.mixture": model.popularity.mixture.tolist(), **_logit_weights(model)},
         "tables": _tables(model),
         "totals": {
             "as_of": timestamp(as_of / 1000),
@@ -34,11 +34,30 @@ def describe(
     }
 
 
+def _further_members(model: ModelState) -> list[str]:
+    return ["session_knn"] if model.settings.models.session_knn.enabled else []
+
+
+def _logit_weights(model: ModelState) -> dict[str, Any]:
+    """By member, in the order of its three features; only where several members are fused."""
+    if not _further_members(model):
+        return {}
+    by_member = model.logit.weights.reshape(len(logit.MEMBERS), logit.EACH).tolist()
+    return {"fusion.logit": dict(zip(logit.MEMBERS, by_member, strict=True))}
+
+
 def _constants(model: ModelState) -> dict[str, Any]:
     settings = model.settings.models
     constants = compiled_constants()
     constants["popularity"]["half_lives_s"] = list(settings.popularity.half_lives_s)
     constants["item_to_item"]["time_constant_s"] = settings.item_to_item.time_constant_s
+    if settings.session_knn.enabled:
+        constants["session_knn"] = {
+            "time_constant_s": settings.session_knn.time_constant_s,
+            "neighbours": session_knn.N_NEIGHBOURS,
+            "recent": settings.session_knn.recent,
+        }
+        constants["fusion"] |= {"logit_floor": logit.FLOOR, "logit_offset": logit.OFFSET}
     return constants
 
 

@@ -18,7 +18,7 @@ from consumer.tables import Array
 from tests.checkpoints.states import arrays_of, learn, new_state, notes_of, publish
 from tests.checkpoints.stores import flip_bit, require_same
 from tests.fakes.checkpoints import FakeDisk, FakeStore, StoredCheckpoint
-from tests.streams import busy_stream, small_settings
+from tests.streams import WITH_KNN, busy_stream, small_settings
 
 SETTINGS = small_settings(catalogue={"max_items": 100, "item_ttl_s": 2_000.0})
 ROWS = busy_stream(seed=5, n=400, n_items=120, n_users=30, step_s=20.0)
@@ -130,6 +130,28 @@ MISFITS = {
 }
 
 
+SESSION_MISFITS = {
+    "sessions.keys is missing": lambda arrays: arrays.pop("sessions.keys"),
+    "items.recent_head point outside": _set("items.recent_head", _filled(8)),
+    "items.n_recent point outside": _set("items.n_recent", _filled(9)),
+    "sessions.items point outside": _set("sessions.items", lambda a: np.where(a < 0, a, 1_000_000).astype(a.dtype)),
+    "sessions.n_items point outside": _set("sessions.n_items", _filled(20)),
+    "sessions.n_opened point outside": _set("sessions.n_opened", _filled(1)),
+}
+
+
+@pytest.mark.parametrize("complaint", SESSION_MISFITS)
+def test_sessions_that_do_not_fit_are_refused_with_nothing_changed(complaint: str) -> None:
+    settings = small_settings(models=WITH_KNN)
+    learned, state = new_state(settings), new_state(settings)
+    learn(learned, ROWS[:200])
+    arrays, before = arrays_of(learned), arrays_of(state)
+    SESSION_MISFITS[complaint](arrays)
+    with pytest.raises(CorruptCheckpoint, match=f"checkpoint-x: .*{complaint}"):
+        state.restore("checkpoint-x", arrays)
+    require_same(arrays_of(state), before)
+
+
 @pytest.mark.parametrize("complaint", MISFITS)
 def test_arrays_that_do_not_fit_are_refused_with_nothing_changed(complaint: str) -> None:
     arrays = arrays_of(learned_state(200))
@@ -153,6 +175,7 @@ def test_notes_that_cannot_be_read_cost_one_checkpoint() -> None:
     ("section", "change", "complaint"),
     [
         ("models", {"item_to_item": {"neighbours": 16}}, "models.item_to_item.neighbours was 8 and is now 16"),
+        ("models", WITH_KNN, "models.session_knn.enabled was False and is now True"),
         ("users", {"history": 12}, "users.history was 10 and is now 12"),
         ("input", {"topic": "other"}, "input.topic was behaviour-events and is now other"),
         ("models", {"popularity": {"half_lives_s": [60.0]}}, r"half_lives_s was \(3600.0, 86400.0, 604800.0\) and is"),

@@ -11,7 +11,8 @@ from consumer.events.admission import AdmittedBatch
 from consumer.events.hashing import hash_text
 from consumer.learning.trainer import Trainer
 from consumer.messages import Int32Array
-from consumer.models import item_to_item, recommend
+from consumer.models import ensemble, item_to_item, logit, recommend
+from consumer.models.logit import Pool
 from consumer.models.recency_index import NONE
 from consumer.models.recommend import MERGED, Lists
 from consumer.models.state import ModelState
@@ -90,17 +91,20 @@ class World:
         ]
 
     def recommended(self, history: Sequence[str | None], now_ms: int, n: int = 20) -> Lists:
+        """How what the members propose for a history (latest first) is merged."""
+        return self.asked(history, now_ms, n)[1]
+
+    def asked(self, history: Sequence[str | None], now_ms: int, n: int = 20) -> tuple[Pool, Lists]:
         """What the members propose for a history (latest first) and how it is merged."""
         rows = np.full(max(20, len(history)), NONE, np.int32)
         rows[: len(history)] = [NONE if item is None else self.row(item) for item in history]
-        lists = recommend.allocate_lists(len(rows), n)
+        pool, lists = logit.allocate_pool(), recommend.allocate_lists(len(rows), n)
         model = self.model
-        scratch = item_to_item.allocate_scratch(len(model.items.is_live))
-        recommend.recommend(
-            model.item_to_item, scratch, model.items.is_live, model.repeat, model.fusion,
-            rows, len(history), float(now_ms), model.popularity.top, lists,
-        )  # fmt: skip
-        return lists
+        models = model.ensemble._replace(scratch=item_to_item.allocate_scratch(len(model.items.is_live)))
+        ensemble.recommend(
+            models, model.items.is_live, rows, len(history), float(now_ms), model.popularity.top, pool, lists
+        )
+        return pool, lists
 
     def merged(self, history: Sequence[str | None], now_ms: int) -> list[str]:
         lists = self.recommended(history, now_ms)

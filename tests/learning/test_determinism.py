@@ -14,7 +14,7 @@ from consumer.events.admission import AdmittedBatch
 from consumer.messages import Outcome
 from consumer.settings import Settings
 from tests.learning.states import World, differences
-from tests.streams import Event, admitted, busy_stream, part_of_admitted, small_settings, streams
+from tests.streams import WITH_KNN, Event, admitted, busy_stream, part_of_admitted, small_settings, streams
 
 SETTINGS = small_settings()
 TIGHT = small_settings(
@@ -22,7 +22,10 @@ TIGHT = small_settings(
     users={"max_users": 100, "history": 10, "user_ttl_s": 3_000.0},
     evaluation={"sample_one_in": 7},
 )
+KNN = small_settings(models=WITH_KNN)
+TIGHT_KNN = TIGHT.model_copy(update={"models": KNN.models})
 ROOMY = small_settings(catalogue={"max_items": 3_000}, users={"max_users": 3_000}, evaluation={"sample_one_in": 7})
+ROOMY_KNN = ROOMY.model_copy(update={"models": KNN.models})
 
 
 def evicting() -> AdmittedBatch:
@@ -41,14 +44,24 @@ def growing() -> AdmittedBatch:
     return admitted(rows)
 
 
-@given(streams(), st.lists(st.integers(0, 40), max_size=4))
-def test_cutting_a_stream_into_batches_changes_nothing(rows: list[Event], places: list[int]) -> None:
+CROWDED = pytest.mark.parametrize(
+    ("settings", "batch"),
+    [(TIGHT, evicting()), (TIGHT_KNN, evicting()), (ROOMY, growing()), (ROOMY_KNN, growing())],
+    ids=["evicting", "evicting, every member", "growing", "growing, every member"],
+)
+
+
+@pytest.mark.parametrize("settings", [SETTINGS, KNN], ids=["default", "every member"])
+@given(rows=streams(), places=st.lists(st.integers(0, 40), max_size=4))
+def test_cutting_a_stream_into_batches_changes_nothing(
+    settings: Settings, rows: list[Event], places: list[int]
+) -> None:
     batch = admitted(rows)
-    assert differences(World(SETTINGS).learn(batch), World(SETTINGS).learn(batch, places)) == []
+    assert differences(World(settings).learn(batch), World(settings).learn(batch, places)) == []
 
 
 @pytest.mark.parametrize("step", [1, 97, 1_000])
-@pytest.mark.parametrize(("settings", "batch"), [(TIGHT, evicting()), (ROOMY, growing())], ids=["evicting", "growing"])
+@CROWDED
 def test_cutting_changes_nothing_where_rows_are_recycled_and_tables_grow(
     settings: Settings, batch: AdmittedBatch, step: int
 ) -> None:
@@ -56,16 +69,19 @@ def test_cutting_changes_nothing_where_rows_are_recycled_and_tables_grow(
     assert differences(whole, pieces) == []
 
 
-@given(streams(), st.integers(0, 40))
-def test_stopping_anywhere_and_going_on_from_a_checkpoint_changes_nothing(rows: list[Event], place: int) -> None:
+@pytest.mark.parametrize("settings", [SETTINGS, KNN], ids=["default", "every member"])
+@given(rows=streams(), place=st.integers(0, 40))
+def test_stopping_anywhere_and_going_on_from_a_checkpoint_changes_nothing(
+    settings: Settings, rows: list[Event], place: int
+) -> None:
     batch, place = admitted(rows), min(place, len(rows))
-    stopped = World(SETTINGS).learn(part_of_admitted(batch, 0, place))
-    resumed = World(SETTINGS).restore(stopped.saved()).learn(part_of_admitted(batch, place, len(rows)))
-    assert differences(resumed, World(SETTINGS).learn(batch)) == []
+    stopped = World(settings).learn(part_of_admitted(batch, 0, place))
+    resumed = World(settings).restore(stopped.saved()).learn(part_of_admitted(batch, place, len(rows)))
+    assert differences(resumed, World(settings).learn(batch)) == []
 
 
 @pytest.mark.parametrize("step", [10, 333])
-@pytest.mark.parametrize(("settings", "batch"), [(TIGHT, evicting()), (ROOMY, growing())], ids=["evicting", "growing"])
+@CROWDED
 def test_stopping_again_and_again_changes_nothing_where_rows_are_recycled_and_tables_grow(
     settings: Settings, batch: AdmittedBatch, step: int
 ) -> None:
@@ -85,7 +101,7 @@ def test_restored_state_does_not_share_memory_with_what_it_was_restored_from() -
     assert differences(world, World(TIGHT).learn(batch)) == []
 
 
-@pytest.mark.parametrize(("settings", "batch"), [(TIGHT, evicting()), (ROOMY, growing())], ids=["evicting", "growing"])
+@CROWDED
 def test_a_checkpoint_that_takes_only_marked_rows_is_complete(settings: Settings, batch: AdmittedBatch) -> None:
     world = World(settings)
     kept: dict[tuple[str, str], np.ndarray[Any, Any]] = {}

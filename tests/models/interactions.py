@@ -8,6 +8,7 @@ from dataclasses import fields
 import numpy as np
 from hypothesis import strategies as st
 
+from consumer.events.hashing import hash_text
 from consumer.messages import Int32Array
 from consumer.models.base import Interactions
 from consumer.models.item_to_item import WINDOW
@@ -37,6 +38,7 @@ def interactions(rows: Sequence[Event]) -> Interactions:
         weight=np.array([KINDS[row.type].weight for row in rows], np.float64),
         time_ms=np.array([START_MS + round(row.at_s * 1000) for row in rows], np.int64),
         enters_history=np.array([KINDS[row.type].history for row in rows], np.uint8),
+        session=np.array([hash_text(f"{row.user}/{row.session}".encode())[0] for row in rows], np.uint64),
         predecessors=np.array(before, np.int32).reshape(-1, WINDOW),
         history=np.array(long_before, np.int32).reshape(-1, HISTORY),
         n_history=np.array(n_history, np.int32),

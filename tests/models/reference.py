@@ -147,6 +147,79 @@ class RepeatReference:
         return [(b + 1, i) for b, i in enumerate(history[:20]) if i >= 0 and i not in history[:b]]
 
 
+class SessionKnnReference:
+    """`session_knn` with a list of sessions and, an item, a list of the latest keys; the oldest stand first."""
+
+    def __init__(self, n_sessions: int, recent: int, time_constant_s: float) -> None:
+        self.n_sessions = n_sessions
+        self.recent = recent
+        self.tau_ms = time_constant_s * 1000.0
+        self.sessions: dict[int, list[int]] = {}  # opened first, first
+        self.latest_ms: dict[int, int] = {}
+        self.remembered: dict[int, list[int]] = {}
+
+    def learn(self, item: int, key: int, time_ms: int) -> None:
+        if key not in self.sessions:
+            if len(self.sessions) == self.n_sessions:
+                self._close(next(iter(self.sessions)))
+            self.sessions[key] = []
+        items = self.sessions[key]
+        if item in items:
+            items.remove(item)
+        else:
+            self.remembered.setdefault(item, []).append(key)
+            del self.remembered[item][: -self.recent]
+        items.append(item)
+        del items[:-20]
+        self.latest_ms[key] = max(self.latest_ms.get(key, time_ms), time_ms)
+
+    def _close(self, key: int) -> None:
+        """The ring's row is taken: a key that comes back is another session."""
+        del self.sessions[key], self.latest_ms[key]
+        for keys in self.remembered.values():
+            for place, known in enumerate(keys):
+                keys[place] = -1 if known == key else known
+
+    def forget(self, item: int) -> None:
+        self.remembered.pop(item, None)
+        for items in self.sessions.values():
+            items[:] = [other for other in items if other != item]
+
+    def spread(self, item: int) -> int:
+        return sum(item in items for items in self.sessions.values())
+
+    def similarities(self, history: Sequence[int], now_ms: int) -> dict[int, float]:
+        total = sum(len(items) for items in self.sessions.values())
+        similarities: dict[int, float] = {}
+        distinct = [(b, i) for b, i in enumerate(history) if i >= 0 and i not in history[:b]][:20]
+        for b, i in distinct:
+            weight = math.exp(-b / 1.5) * math.log((total + 1) / (self.spread(i) + 1)) ** 3
+            for key in set(self.remembered.get(i, ())) & self.sessions.keys():
+                similarities[key] = similarities.get(key, 0.0) + weight
+        return {
+            key: similarity
+            * len(self.sessions[key]) ** -0.25
+            * math.exp(-max(0, now_ms - self.latest_ms[key]) / self.tau_ms)
+            for key, similarity in similarities.items()
+            if self.sessions[key]
+        }
+
+    def scores(self, history: Sequence[int], now_ms: int) -> dict[int, float]:
+        """Of every item outside the history for which it is above 0; all similar sessions are neighbours."""
+        scores: dict[int, float] = {}
+        for key, similarity in self.similarities(history, now_ms).items():
+            items = self.sessions[key]
+            matches = [(history.index(item), place) for place, item in enumerate(items) if item in history]
+            if not matches:
+                continue
+            match = min(matches)[1]
+            for place, item in enumerate(items):
+                if item not in history:
+                    factor = math.exp(-(abs(place - match) - 1) / 6) * (1.0 if place > match else 0.85)
+                    scores[item] = scores.get(item, 0.0) + similarity * factor
+        return {item: score for item, score in scores.items() if score > 0.0}
+
+
 def merged(repeated: Sequence[tuple[int, float]], listed: Sequence[int], rank_chance: Sequence[float]) -> list[int]:
     """Both lists by rank probability; `rank_chance[r]` is that of the list's place r + 1, before it is made to fall."""
     falling = np.minimum.accumulate(rank_chance)

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from consumer.messages import Float64Array
-from consumer.models import item_to_item_member, popularity_member, repeat_member
+from consumer.models import item_to_item_member, popularity_member, repeat_member, session_knn_member
 from consumer.models.base import Interactions, Law
 from consumer.models.item_to_item_member import ItemToItemMember
 from consumer.models.popularity_member import PopularityMember
@@ -37,12 +37,12 @@ def test_every_opt_out_is_from_a_law_and_says_why(name: str) -> None:
         assert len(why) > 20
 
 
-@pytest.mark.parametrize("module", [popularity_member, item_to_item_member, repeat_member])
+@pytest.mark.parametrize("module", [popularity_member, item_to_item_member, repeat_member, session_knn_member])
 def test_examples_in_docstrings_are_true(module: ModuleType) -> None:
     assert doctest.testmod(module).failed == 0
 
 
-@pytest.mark.parametrize("name", ["item_to_item", "popularity"])
+@pytest.mark.parametrize("name", ["item_to_item", "popularity", "session_knn"])
 @pytest.mark.parametrize("row", [N_ROWS, N_ROWS + 7])
 def test_an_item_without_a_row_is_refused_and_nothing_is_learned(name: str, row: int) -> None:
     member = MEMBERS[name](SETTINGS, N_ROWS)
@@ -51,7 +51,7 @@ def test_an_item_without_a_row_is_refused_and_nothing_is_learned(name: str, row:
     assert member.score(history(1), 10, START_MS).items.tolist() == []
 
 
-@pytest.mark.parametrize("name", ["item_to_item", "popularity"])
+@pytest.mark.parametrize("name", ["item_to_item", "popularity", "session_knn"])
 def test_an_update_about_rows_that_are_not_there_is_refused(name: str) -> None:
     wide, narrow = MEMBERS[name](SETTINGS, 100), MEMBERS[name](SETTINGS, 50)
     wide.learn(interactions([Event("item-1"), Event("item-99")]))

@@ -1,0 +1,97 @@
+"""All members together: what each proposes, and the one list made of it.
+
+Where `item_to_item` is the only one that is heard, its list stands as it is, and costs no more. Readers have only that
+one and `repeat`: they run `recommend` instead.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from consumer.kernels import hot_kernel
+from consumer.messages import Int32Array, UInt8Array
+from consumer.models import item_to_item, logit, session_knn
+from consumer.models.fusion import FusionArrays
+from consumer.models.item_to_item import ItemToItemArrays, Scratch
+from consumer.models.logit import ITEM_TO_ITEM, NONE, SESSION_KNN, LogitArrays, Pool
+from consumer.models.recommend import Lists, finish
+from consumer.models.repeat import RepeatArrays
+from consumer.models.session_knn import KnnScratch, SessionKnnArrays
+from consumer.models.session_ring import SessionArrays
+
+
+class Ensemble(NamedTuple):
+    """The members' arrays, and those that fuse what they say."""
+
+    item_to_item: ItemToItemArrays
+    session_knn: SessionKnnArrays
+    sessions: SessionArrays
+    repeat: RepeatArrays
+    logit: LogitArrays
+    fusion: FusionArrays
+    scratch: Scratch
+    knn_scratch: KnnScratch
+
+
+@hot_kernel
+def has_session_knn(sessions: SessionArrays) -> bool:
+    """Whether the member is on."""
+    return len(sessions.keys) > 0
+
+
+@hot_kernel
+def propose(
+    models: Ensemble, is_live: UInt8Array, history: Int32Array, n_history: int, now_ms: float, pool: Pool
+) -> None:
+    """Ask every member that is on for its items outside the history, and see whether its list is in order."""
+    n = item_to_item.rank(
+        models.item_to_item, models.scratch, is_live, history, n_history, now_ms,
+        pool.proposed[ITEM_TO_ITEM], pool.scores[ITEM_TO_ITEM],
+    )  # fmt: skip
+    logit.take(pool, ITEM_TO_ITEM, n, is_live)
+    pool.n_proposed[SESSION_KNN] = NONE
+    if has_session_knn(models.sessions):
+        n = session_knn.rank(
+            models.session_knn, models.sessions, models.knn_scratch, models.scratch, is_live, history, n_history,
+            now_ms, pool.proposed[SESSION_KNN], pool.scores[SESSION_KNN],
+        )  # fmt: skip
+        logit.take(pool, SESSION_KNN, n, is_live)
+
+
+@hot_kernel
+def fuse(models: Ensemble, pool: Pool, listed: Int32Array) -> int:
+    """Stage (a): fill `listed` from what was proposed; returns how many."""
+    if pool.n_proposed[SESSION_KNN] == NONE:
+        for r in range(pool.n_proposed[ITEM_TO_ITEM]):
+            listed[r] = pool.proposed[ITEM_TO_ITEM, r]
+        return int(pool.n_proposed[ITEM_TO_ITEM])
+    logit.gather(models.logit, pool)
+    return logit.order(models.logit, pool, listed)
+
+
+@hot_kernel
+def recommend(
+    models: Ensemble,
+    is_live: UInt8Array,
+    history: Int32Array,
+    n_history: int,
+    now_ms: float,
+    popular: Int32Array,
+    pool: Pool,
+    lists: Lists,
+) -> None:
+    """Fill `lists` as `recommend.recommend` does, and `pool` with what each member proposed; changes nothing else but
+    working memory."""
+    n_listed = 0
+    if n_history > 0:
+        propose(models, is_live, history, n_history, now_ms, pool)
+        n_listed = fuse(models, pool, lists.listed)
+    finish(models.repeat, models.fusion, history, n_history, popular, n_listed, lists)
+
+
+@hot_kernel
+def learn_sample(models: Ensemble, pool: Pool, item: int, step: float) -> None:
+    """The item came true where `recommend` has just filled the pool."""
+    logit.note_faults(models.logit, pool)
+    if pool.n_proposed[SESSION_KNN] != NONE:
+        logit.learn(models.logit, pool, item, step)

@@ -1,0 +1,207 @@
+"""Stage (a) of the fusion: one list of items outside the history from the lists of several members.
+
+The union of the members' candidates is ordered by a conditional logit (McFadden 1974): u(j) = w · x(j), with three
+features a member, s its score for j and s_max its best score
+
+    ln(s/s_max + 0.001) + 6.9        (s/s_max)^0.5        1/rank        (s = 0 and 1/rank = 0 where it doesn't list j)
+
+It starts as `item_to_item` alone and learns on sampled events: the chance of candidate j is e^u(j) / Σ e^u, and the
+gradient of the log chance of the one that came true moves w by AdaGrad (Duchi, Hazan, Singer 2011). Nothing is learned
+where it was no candidate.
+
+A member whose list is nonsense is muted: it is not heard, though asked, until PENANCE sampled lists of it in a row were
+in order.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from consumer.kernels import hot_kernel
+from consumer.messages import Float64Array, Int32Array, Int64Array, UInt8Array
+from consumer.models.item_to_item import N_RANKED, insert_ranked
+
+MEMBERS = ("item_to_item", "session_knn")
+"""Those that propose items outside the history, in the order of their features."""
+ITEM_TO_ITEM = 0
+SESSION_KNN = 1
+
+FLOOR = 0.001
+OFFSET = 6.9
+EACH = 3  # features a member
+ABSENT = float(np.log(FLOOR)) + OFFSET  # the first of them where it doesn't list the item
+N_FEATURES = EACH * len(MEMBERS)
+N_CANDIDATES = N_RANKED * len(MEMBERS)
+N_SLOTS = 1 << (2 * N_CANDIDATES).bit_length()
+STEP = 0.03
+DAMPING = (
+    1e-8  # beside Σ gradient²: where all candidates are alike the gradient is rounding, which AdaGrad would blow up
+)
+PENANCE = 200
+NONE = -1
+
+
+class LogitArrays(NamedTuple):
+    weights: Float64Array  # (N_FEATURES,) w
+    squares: Float64Array  # (N_FEATURES,) Σ gradient²
+    n_learned: Int64Array  # (1,) sampled events learned from
+    n_faults: Int64Array  # (members,) sampled lists that were nonsense
+    penance: Int64Array  # (members,) lists in order that it owes before it is heard again
+
+
+class Pool(NamedTuple):
+    """Working memory: the members' lists, and their union with its features."""
+
+    proposed: Int32Array  # (members, N_RANKED) best first
+    scores: Float64Array  # (members, N_RANKED)
+    n_proposed: Int32Array  # (members,) NONE: the member is off
+    is_faulty: UInt8Array  # (members,) 1: its list is nonsense
+    items: Int32Array  # (N_CANDIDATES,)
+    features: Float64Array  # (N_CANDIDATES, N_FEATURES)
+    utility: Float64Array  # (N_CANDIDATES,) u, then the chance while learning
+    gradient: Float64Array  # (N_FEATURES,)
+    ranked_utility: Float64Array  # (N_RANKED,)
+    slots: Int32Array  # (N_SLOTS,) candidate by item, or NONE
+    n_items: Int32Array  # (1,)
+
+
+def allocate() -> LogitArrays:
+    weights = np.zeros(N_FEATURES)
+    weights[EACH * ITEM_TO_ITEM] = 1.0
+    return LogitArrays(
+        weights=weights,
+        squares=np.zeros(N_FEATURES),
+        n_learned=np.zeros(1, np.int64),
+        n_faults=np.zeros(len(MEMBERS), np.int64),
+        penance=np.zeros(len(MEMBERS), np.int64),
+    )
+
+
+def allocate_pool() -> Pool:
+    return Pool(
+        proposed=np.zeros((len(MEMBERS), N_RANKED), np.int32),
+        scores=np.zeros((len(MEMBERS), N_RANKED)),
+        n_proposed=np.full(len(MEMBERS), NONE, np.int32),
+        is_faulty=np.zeros(len(MEMBERS), np.uint8),
+        items=np.zeros(N_CANDIDATES, np.int32),
+        features=np.zeros((N_CANDIDATES, N_FEATURES)),
+        utility=np.zeros(N_CANDIDATES),
+        gradient=np.zeros(N_FEATURES),
+        ranked_utility=np.zeros(N_RANKED),
+        slots=np.full(N_SLOTS, NONE, np.int32),
+        n_items=np.zeros(1, np.int32),
+    )
+
+
+@hot_kernel
+def is_in_order(items: Int32Array, scores: Float64Array, n: int, is_live: UInt8Array) -> bool:
+    """Whether a list is one: live items, finite scores above 0 that do not rise."""
+    if n < 0 or n > len(items):
+        return False
+    for r in range(n):
+        if items[r] < 0 or items[r] >= len(is_live) or is_live[items[r]] == 0:
+            return False
+        if not (np.isfinite(scores[r]) and scores[r] > 0.0) or (r > 0 and scores[r] > scores[r - 1]):
+            return False
+    return True
+
+
+@hot_kernel
+def take(pool: Pool, member: int, n: int, is_live: UInt8Array) -> None:
+    """The member has proposed n items, or anything but that."""
+    is_faulty = not is_in_order(pool.proposed[member], pool.scores[member], n, is_live)
+    pool.is_faulty[member] = is_faulty
+    pool.n_proposed[member] = 0 if is_faulty else n
+
+
+@hot_kernel
+def note_faults(logit: LogitArrays, pool: Pool) -> None:
+    """Mute the members whose lists were nonsense, and let those that behave come nearer to being heard again."""
+    for member in range(len(logit.penance)):
+        if pool.is_faulty[member]:
+            logit.n_faults[member] += 1
+            logit.penance[member] = PENANCE
+        elif pool.n_proposed[member] != NONE and logit.penance[member] > 0:
+            logit.penance[member] -= 1
+
+
+@hot_kernel
+def _candidate(pool: Pool, item: int) -> int:
+    """The slot in which the item stands, or the free one where it would."""
+    mask = len(pool.slots) - 1
+    slot = (item * 0x9E3779B1) & mask
+    while pool.slots[slot] != NONE and pool.items[pool.slots[slot]] != item:
+        slot = (slot + 1) & mask
+    return slot
+
+
+@hot_kernel
+def _add(pool: Pool, item: int) -> int:
+    """The candidate's number; a new one is listed by nobody yet."""
+    slot = _candidate(pool, item)
+    if pool.slots[slot] == NONE:
+        c = pool.n_items[0]
+        pool.slots[slot] = c
+        pool.n_items[0] = c + 1
+        pool.items[c] = item
+        pool.features[c, :] = 0.0
+        for member in range(len(pool.n_proposed)):
+            pool.features[c, EACH * member] = ABSENT
+    return int(pool.slots[slot])
+
+
+@hot_kernel
+def gather(logit: LogitArrays, pool: Pool) -> None:
+    """Make the union of all lists heard, with its features."""
+    pool.slots[:] = NONE
+    pool.n_items[0] = 0
+    for member in range(len(pool.n_proposed)):
+        if logit.penance[member] > 0:
+            continue
+        for r in range(pool.n_proposed[member]):
+            c = _add(pool, pool.proposed[member, r])
+            ratio = pool.scores[member, r] / pool.scores[member, 0]
+            pool.features[c, EACH * member] = np.log(ratio + FLOOR) + OFFSET
+            pool.features[c, EACH * member + 1] = np.sqrt(ratio)
+            pool.features[c, EACH * member + 2] = 1.0 / (r + 1.0)
+
+
+@hot_kernel
+def order(logit: LogitArrays, pool: Pool, listed: Int32Array) -> int:
+    """The candidates of greatest utility, best first (ties: smaller row); returns how many."""
+    n = 0
+    for c in range(pool.n_items[0]):
+        utility = 0.0
+        for f in range(pool.features.shape[1]):
+            utility += logit.weights[f] * pool.features[c, f]
+        pool.utility[c] = utility
+        n = insert_ranked(listed, pool.ranked_utility, n, pool.items[c], utility)
+    return n
+
+
+@hot_kernel
+def learn(logit: LogitArrays, pool: Pool, item: int, step: float) -> None:
+    """The item came true. Needs the pool as `order` left it."""
+    n = pool.n_items[0]
+    truth = pool.slots[_candidate(pool, item)]
+    if truth == NONE:
+        return
+    greatest = -np.inf
+    for c in range(n):
+        greatest = max(greatest, pool.utility[c])
+    total = 0.0
+    for c in range(n):
+        pool.utility[c] = np.exp(pool.utility[c] - greatest)
+        total += pool.utility[c]
+    for f in range(pool.features.shape[1]):
+        pool.gradient[f] = pool.features[truth, f]
+    for c in range(n):
+        chance = pool.utility[c] / total
+        for f in range(pool.features.shape[1]):
+            pool.gradient[f] -= chance * pool.features[c, f]
+    for f in range(pool.features.shape[1]):
+        logit.squares[f] += pool.gradient[f] * pool.gradient[f]
+        logit.weights[f] += step * pool.gradient[f] / np.sqrt(logit.squares[f] + DAMPING)
+    logit.n_learned[0] += 1

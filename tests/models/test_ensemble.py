@@ -1,0 +1,83 @@
+"""All members together, inside the learning pass: what switching one on changes, and what a broken one cannot do."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from consumer.learning import quality
+from consumer.models import item_to_item, recommend
+from consumer.models.logit import ITEM_TO_ITEM, PENANCE, SESSION_KNN
+from consumer.models.recommend import LISTED, MERGED
+from consumer.snapshots.description import describe
+from tests.learning.states import World
+from tests.streams import START_MS, WITH_KNN, admitted, busy_stream, small_settings
+
+DEFAULT = small_settings()
+EVERY = small_settings(models=WITH_KNN)
+ROWS = busy_stream(seed=8, n=1_500, n_items=60, n_users=20)
+NOW_MS = START_MS + 8_000_000
+HISTORIES: list[list[str | None]] = [["item-1"], ["item-2", "item-0", None, "item-5"], ["item-0"] * 3, []]
+
+
+@pytest.mark.parametrize("history", HISTORIES)
+def test_with_item_to_item_alone_its_list_stands_as_readers_have_it(history: list[str | None]) -> None:
+    world = World(DEFAULT).learn(admitted(ROWS))
+    model = world.model
+    rows = np.array([*(-1 if item is None else world.row(item) for item in history), -1], np.int32)
+    lists = recommend.allocate_lists(20, 20)
+    recommend.recommend(
+        model.item_to_item, item_to_item.allocate_scratch(len(model.items.is_live)), model.items.is_live, model.repeat,
+        model.fusion, rows, len(history), float(NOW_MS), model.popularity.top, lists,
+    )  # fmt: skip
+    fused = world.recommended(history, NOW_MS)
+    for kind, name in ((LISTED, "listed"), (MERGED, "merged")):
+        n = int(lists.lengths[kind])
+        assert fused.lengths[kind] == n
+        assert getattr(fused, name)[:n].tolist() == getattr(lists, name)[:n].tolist()
+    assert model.logit.n_learned[0] == 0
+
+
+def test_a_member_that_is_off_takes_no_memory_and_is_not_described() -> None:
+    world = World(DEFAULT).learn(admitted(ROWS))
+    assert world.model.session_knn.recent.nbytes == world.model.sessions.items.nbytes == 0
+    description = describe(world.model, NOW_MS, *quality.summary(world.trainer.quality))
+    assert "session_knn" not in str(description)
+
+
+def test_the_manifest_carries_the_weights_of_the_members_that_are_on() -> None:
+    world = World(EVERY).learn(admitted(ROWS))
+    description = describe(world.model, NOW_MS, {}, {})
+    weights = description["weights"]["fusion.logit"]
+    assert [*weights["item_to_item"], *weights["session_knn"]] == world.model.logit.weights.tolist()
+    assert weights["session_knn"] != [0.0, 0.0, 0.0]
+    assert "session_knn" in description["members"]
+
+
+def test_a_poisoned_member_is_muted_in_the_pass_and_heard_again_when_it_is_well() -> None:
+    world = World(EVERY).learn(admitted(ROWS[:500]))
+    time_constant_ms = world.model.session_knn.time_constant_ms
+    well = time_constant_ms.copy()
+    time_constant_ms[:] = np.nan
+    world.learn(admitted(ROWS[500:600]))
+    n_faults = int(world.model.logit.n_faults[SESSION_KNN])
+    assert n_faults > 0
+    assert world.model.logit.n_faults[ITEM_TO_ITEM] == 0
+    assert np.isfinite(world.model.logit.weights).all()
+    pool, lists = world.asked(["item-1"], NOW_MS)
+    theirs = pool.proposed[ITEM_TO_ITEM, : pool.n_proposed[ITEM_TO_ITEM]]
+    assert set(lists.listed[: lists.lengths[LISTED]].tolist()) == set(theirs.tolist())
+    time_constant_ms[:] = well
+    n_samples = int(world.trainer.quality.n_samples[0])
+    world.learn(admitted(ROWS[600:]))
+    assert int(world.trainer.quality.n_samples[0]) - n_samples > PENANCE
+    assert world.model.logit.penance[SESSION_KNN] == 0
+    assert world.model.logit.n_faults[SESSION_KNN] == n_faults
+
+
+def test_muting_survives_a_checkpoint() -> None:
+    world = World(EVERY).learn(admitted(ROWS[:500]))
+    world.model.session_knn.time_constant_ms[:] = np.nan
+    world.learn(admitted(ROWS[500:600]))
+    restored = World(EVERY).restore(world.saved())
+    assert restored.model.logit.penance.tolist() == world.model.logit.penance.tolist() != [0, 0]

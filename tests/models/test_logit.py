@@ -1,0 +1,187 @@
+"""Stage (a) of the fusion: the union of the members' lists, its order, what is learned, and who is muted."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from itertools import pairwise
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from consumer.models import logit
+from consumer.models.item_to_item import N_RANKED
+from consumer.models.logit import EACH, ITEM_TO_ITEM, MEMBERS, N_FEATURES, PENANCE, SESSION_KNN, LogitArrays, Pool
+
+N_ITEMS = 300
+IS_LIVE = np.ones(N_ITEMS, np.uint8)
+IS_LIVE[-1] = 0
+
+Ranking = Sequence[tuple[int, float]]
+
+
+def pool_of(*lists: Ranking) -> Pool:
+    """What the members proposed, in their order."""
+    pool = logit.allocate_pool()
+    for member, ranking in enumerate(lists):
+        pool.proposed[member, : len(ranking)] = [item for item, _ in ranking]
+        pool.scores[member, : len(ranking)] = [score for _, score in ranking]
+        logit.take(pool, member, len(ranking), IS_LIVE)
+    return pool
+
+
+def ordered(arrays: LogitArrays, pool: Pool) -> list[int]:
+    listed = np.zeros(N_RANKED, np.int32)
+    logit.gather(arrays, pool)
+    n = logit.order(arrays, pool, listed)
+    return [int(item) for item in listed[:n]]
+
+
+def features(lists: Sequence[Ranking]) -> dict[int, list[float]]:
+    """As the docstring says, in plain Python."""
+    found: dict[int, list[float]] = {}
+    for item in {item for ranking in lists for item, _ in ranking}:
+        found[item] = []
+        for ranking in lists:
+            places = [place for place, (listed, _) in enumerate(ranking) if listed == item]
+            ratio = ranking[places[0]][1] / ranking[0][1] if places else 0.0
+            found[item] += [math.log(ratio + 0.001) + 6.9, math.sqrt(ratio), 1 / (places[0] + 1) if places else 0.0]
+    return found
+
+
+def utilities(lists: Sequence[Ranking], weights: Sequence[float]) -> dict[int, float]:
+    return {item: sum(w * x for w, x in zip(weights, xs, strict=True)) for item, xs in features(lists).items()}
+
+
+@st.composite
+def rankings(draw: st.DrawFn) -> list[tuple[int, float]]:
+    items = draw(st.lists(st.integers(0, 40), unique=True, max_size=30))
+    scores = draw(st.lists(st.floats(1e-9, 1e3), min_size=len(items), max_size=len(items)))
+    return list(zip(items, sorted(scores, reverse=True), strict=True))
+
+
+WEIGHTS = st.lists(st.floats(-3.0, 3.0), min_size=N_FEATURES, max_size=N_FEATURES)
+
+
+@given(rankings(), rankings(), WEIGHTS)
+def test_candidates_are_the_union_ordered_by_utility(one: Ranking, other: Ranking, weights: list[float]) -> None:
+    arrays = logit.allocate()
+    arrays.weights[:] = weights
+    expected = utilities([one, other], weights)
+    found = ordered(arrays, pool_of(one, other))
+    assert sorted(found) == sorted(expected)
+    assert [expected[item] for item in found] == pytest.approx(sorted(expected.values(), reverse=True), abs=1e-9)
+
+
+@given(rankings(), rankings())
+def test_it_starts_as_item_to_item_alone(one: Ranking, other: Ranking) -> None:
+    found = ordered(logit.allocate(), pool_of(one, other))
+    distinct = len({score for _, score in one}) == len(one) and all(a > b * (1 + 1e-6) for a, b in _pairs(one))
+    if distinct:
+        assert found[: len(one)] == [item for item, _ in one]
+    assert set(found[: len(one)]) == {item for item, _ in one}
+
+
+def _pairs(ranking: Ranking) -> list[tuple[float, float]]:
+    return [(a[1], b[1]) for a, b in pairwise(ranking)]
+
+
+@given(rankings(), rankings(), WEIGHTS, st.integers(0, 45))
+def test_a_sample_moves_the_weights_by_adagrad_along_the_gradient(
+    one: Ranking, other: Ranking, weights: list[float], item: int
+) -> None:
+    arrays = logit.allocate()
+    arrays.weights[:] = weights
+    arrays.squares[:] = 2.0
+    pool = pool_of(one, other)
+    ordered(arrays, pool)
+    logit.learn(arrays, pool, item, 0.03)
+    by_item, u = features([one, other]), utilities([one, other], weights)
+    if item not in by_item:
+        assert (arrays.weights.tolist(), int(arrays.n_learned[0])) == (weights, 0)
+        return
+    total = sum(math.exp(x) for x in u.values())
+    gradient = np.array(by_item[item]) - sum(math.exp(u[j]) / total * np.array(by_item[j]) for j in by_item)
+    expected = np.array(weights) + 0.03 * gradient / np.sqrt(2.0 + gradient**2)
+    assert arrays.weights == pytest.approx(expected, abs=1e-9)
+    assert arrays.squares == pytest.approx(2.0 + gradient**2)
+    assert arrays.n_learned[0] == 1
+
+
+def test_learning_goes_over_to_the_member_that_is_right() -> None:
+    rng, arrays = np.random.default_rng(1), logit.allocate()
+    for _ in range(2_000):
+        items = rng.permutation(60)
+        pool = pool_of(_falling(items[:30]), _falling(items[30:]))
+        ordered(arrays, pool)
+        logit.learn(arrays, pool, int(items[30]), logit.STEP)
+    items = rng.permutation(60)
+    assert ordered(arrays, pool_of(_falling(items[:30]), _falling(items[30:])))[0] == items[30]
+
+
+def test_learning_leaves_a_member_that_says_nothing_where_it_is() -> None:
+    rng, arrays = np.random.default_rng(2), logit.allocate()
+    for _ in range(500):
+        pool = pool_of(_falling(rng.permutation(30)), [])
+        ordered(arrays, pool)
+        logit.learn(arrays, pool, int(pool.items[rng.integers(3)]), logit.STEP)
+    assert arrays.weights[EACH * SESSION_KNN :] == pytest.approx(0.0, abs=1e-9)
+
+
+def _falling(items: Iterable[int]) -> Ranking:
+    return [(int(item), 1.0 / (place + 1)) for place, item in enumerate(items)]
+
+
+GOOD: Ranking = [(1, 2.0), (2, 1.0)]
+NONSENSE = {
+    "a score that is not a number": [(1, math.nan)],
+    "an infinite score": [(1, math.inf), (2, 1.0)],
+    "a score that is not above 0": [(1, 1.0), (2, 0.0)],
+    "rising scores": [(1, 1.0), (2, 2.0)],
+    "an item that is gone": [(N_ITEMS - 1, 1.0)],
+    "a row that is not there": [(N_ITEMS, 1.0)],
+    "a negative row": [(-1, 1.0)],
+}
+
+
+@pytest.mark.parametrize("what", NONSENSE)
+def test_a_member_with_nonsense_is_muted_and_comes_back_when_it_behaved(what: str) -> None:
+    arrays = logit.allocate()
+    arrays.weights[EACH * SESSION_KNN] = 5.0
+    pool = pool_of(GOOD, NONSENSE[what])
+    assert ordered(arrays, pool) == [1, 2]
+    logit.note_faults(arrays, pool)
+    for _ in range(PENANCE):
+        behaving = pool_of(GOOD, [(7, 1.0)])
+        assert ordered(arrays, behaving) == [1, 2]
+        logit.note_faults(arrays, behaving)
+    assert ordered(arrays, pool_of(GOOD, [(7, 1.0)])) == [7, 1, 2]
+    assert arrays.n_faults.tolist() == [0, 1]
+
+
+def test_a_member_that_gives_up_is_muted_and_a_relapse_starts_its_penance_anew() -> None:
+    arrays = logit.allocate()
+    for _ in range(3):
+        pool = pool_of(GOOD, GOOD)
+        logit.take(pool, SESSION_KNN, -1, IS_LIVE)
+        logit.note_faults(arrays, pool)
+        logit.note_faults(arrays, pool_of(GOOD, GOOD))
+    assert arrays.n_faults.tolist() == [0, 3]
+    assert arrays.penance.tolist() == [0, PENANCE - 1]
+
+
+def test_where_item_to_item_is_muted_the_others_go_on() -> None:
+    arrays = logit.allocate()
+    arrays.weights[EACH * SESSION_KNN] = 0.1
+    pool = pool_of(NONSENSE["an infinite score"], [(7, 2.0), (8, 1.0)])
+    assert ordered(arrays, pool) == [7, 8]
+    logit.note_faults(arrays, pool)
+    assert arrays.penance[ITEM_TO_ITEM] == PENANCE
+
+
+def test_no_more_than_a_list_is_ordered_however_many_candidates_there_are() -> None:
+    lists = [_falling(range(N_RANKED * m, N_RANKED * (m + 1))) for m in range(len(MEMBERS))]
+    found = ordered(logit.allocate(), pool_of(*lists))
+    assert found == list(range(N_RANKED))
