@@ -87,8 +87,11 @@ class Durability:
 
     @property
     def has_caught_up(self) -> bool:
-        """Whether the input has been learned as far as what is already published; nothing is published before."""
-        return all(self._intake.positions.get(p, 0) >= at for p, at in self._publish_from.items())
+        """Whether the input has been learned as far as what is already published, and after a warm start up to the
+        first event; nothing is published before."""
+        return self._state.model.is_dated and all(
+            self._intake.positions.get(p, 0) >= at for p, at in self._publish_from.items()
+        )
 
     def reach_live(self) -> None:
         """The input has been learned up to its end: what was put off while behind goes out at once."""

@@ -18,6 +18,7 @@ from consumer.cli.run import run
 from consumer.cli.show_config import show_config
 from consumer.cli.top import top
 from consumer.cli.topics import topics
+from consumer.cli.warm_start import warm_start
 
 app = typer.Typer(
     name="freshrank",
@@ -29,7 +30,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (run, demo, check_config, show_config, topics, top, related, recommend, evaluate):
+COMMANDS = (run, demo, check_config, show_config, topics, top, related, recommend, evaluate, warm_start)
+for command in COMMANDS:
     app.command(epilog=EXPLAINED)(command)
 
 

@@ -46,7 +46,7 @@ def _learn_each(
 
 
 @hot_kernel
-def _add_rows(
+def add_rows(
     i2i: ItemToItemArrays,
     dirty: UInt8Array,
     items: Int32Array,
@@ -144,4 +144,4 @@ class ItemToItemMember:
         self._is_live[neighbours[neighbours >= 0]] = 1
         if len(items):
             landmark_ms = float(update["landmark_ms"][0])
-            _add_rows(self._learned, self._dirty, items, neighbours, update["weight"], update["counts"], landmark_ms)
+            add_rows(self._learned, self._dirty, items, neighbours, update["weight"], update["counts"], landmark_ms)

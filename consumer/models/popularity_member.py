@@ -40,7 +40,7 @@ def _learn_each(
 
 
 @hot_kernel
-def _add_counts(
+def add_counts(
     learned: PopularityArrays,
     items: Int32Array,
     positive: Float64Array,
@@ -146,7 +146,7 @@ class PopularityMember:
         items = update["items"]
         check_rows(self.name, items, len(self._is_live))
         self._is_live[items] = 1
-        _add_counts(self._learned, items, update["positive"], update["negative"], update["landmark_ms"])
+        add_counts(self._learned, items, update["positive"], update["negative"], update["landmark_ms"])
         for mixture in (self._learned.mixture, self._mixture_told):
             gained = mixture * np.exp(update["mixture_gain"])
             mixture[:] = gained / gained.sum()

@@ -99,6 +99,15 @@ class ModelState:
         )  # fmt: skip
         return memory_of(array for group in groups for array in group)
 
+    @property
+    def is_dated(self) -> bool:
+        """False while it knows something from elsewhere, and no event has said yet when that counts from: evidence
+        without a landmark is as fresh as the first event to come, and cannot be told in units of time before."""
+        if np.isnan(self.popularity.landmark_ms[0]) and self.popularity.n_positive[0] > 0:
+            return False
+        i2i = self.item_to_item
+        return not (np.isnan(i2i.totals[item_to_item.LANDMARK_MS]) and self.n_items and i2i.evidence.any())
+
     def item_id(self, row: int) -> bytes:
         """The id of an item row, UTF-8; of a retired row too, until it is reused."""
         return self.text.text[row, : self.text.length[row]].tobytes()

@@ -39,6 +39,11 @@ class ShownVersion:
         return manifest.version if manifest else 0
 
     @property
+    def catalogue(self) -> Catalogue:
+        """The rows of the version shown, only to be read, and only while nobody feeds the reader."""
+        return self._catalogue
+
+    @property
     def checksum(self) -> str:
         """Of the rows shown; the manifest's, before the first version of none."""
         with self._lock:

@@ -11,7 +11,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from consumer.messages import Float64Array
-from consumer.models import item_to_item_member, popularity_member, repeat_member, session_knn_member
+from consumer.models import (
+    item_to_item_member,
+    linear,
+    popularity_member,
+    repeat_member,
+    session_knn_member,
+    standardise,
+)
 from consumer.models.base import Interactions, Law
 from consumer.models.item_to_item_member import ItemToItemMember
 from consumer.models.popularity_member import PopularityMember
@@ -37,7 +44,10 @@ def test_every_opt_out_is_from_a_law_and_says_why(name: str) -> None:
         assert len(why) > 20
 
 
-@pytest.mark.parametrize("module", [popularity_member, item_to_item_member, repeat_member, session_knn_member])
+DOCUMENTED = (popularity_member, item_to_item_member, repeat_member, session_knn_member, linear, standardise)
+
+
+@pytest.mark.parametrize("module", DOCUMENTED)
 def test_examples_in_docstrings_are_true(module: ModuleType) -> None:
     assert doctest.testmod(module).failed == 0
 
