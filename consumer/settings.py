@@ -209,6 +209,18 @@ class Evaluation(Section):
     """One event in so many, chosen by hash, is ranked just before it is learned."""
 
 
+class Gate(Section):
+    """What a version must pass before it goes out; a held one leaves the last good one visible."""
+
+    enabled: bool = True
+    share_per_hour: float = Field(0.5, gt=0, le=1)
+    """Most of the total share that may move to other items in an hour of event time."""
+    young_s: float = Field(86_400.0, ge=0)
+    """The share limit begins so long after the first version, in event time: a young model has to move."""
+    rollback_after_s: Seconds = 600.0
+    """Held for so long, but for the share limit: learned state returns to the last good checkpoint."""
+
+
 class Publish(Section):
     scores_topic: Name = "item-scores"
     related_topic: Name = "item-related"
@@ -228,6 +240,9 @@ class Publish(Section):
     """Most rows of each topic in one version; what waits goes out with the next."""
     related: int = Field(50, ge=1, le=1_000)
     """Most entries of a related row."""
+    stalled_after_s: Seconds = 60.0
+    """Events learned for so long without a new version count as a stall."""
+    gate: Gate = Gate()
 
 
 class Checkpoints(Section):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from consumer.checkpoints import contents
 from consumer.checkpoints.contents import Notes
@@ -16,6 +16,7 @@ from consumer.learning.trainer import Trainer
 from consumer.models.state import ModelState
 from consumer.ports import CheckpointStore
 from consumer.settings import Settings
+from consumer.snapshots.gate_state import GateState
 from consumer.snapshots.published import PublishedRows
 from consumer.tables import Array, Table
 
@@ -31,6 +32,7 @@ class AllState:
     trainer: Trainer
     budget: DeadLetterBudget
     published: PublishedRows
+    gate: GateState = field(default_factory=GateState)
 
     @property
     def n_bytes(self) -> int:
@@ -61,6 +63,7 @@ class AllState:
             **self.trainer.small(),
             **self.budget.small(),
             **self.published.small(),
+            **self.gate.small(),
         }
 
     def restore(self, name: str, arrays: Mapping[str, Array]) -> None:
@@ -73,6 +76,7 @@ class AllState:
         self.admission.restore(tables["window"], arrays)
         self.trainer.restore(arrays)
         self.budget.restore(arrays)
+        self.gate.restore(arrays)
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,8 @@ import numpy as np
 
 from consumer.events.admission import AdmittedBatch
 from consumer.kernels import hot_kernel, prefetch
-from consumer.learning import quality
+from consumer.learning import cases, quality
+from consumer.learning.cases import CaseArrays
 from consumer.learning.quality import QualityArrays
 from consumer.messages import (
     Float64Array,
@@ -94,7 +95,7 @@ def allocate_work(history: int) -> Work:
 
 
 class State(NamedTuple):
-    """The arrays of `ModelState` and of the quality window."""
+    """The arrays of `ModelState`, of the quality window and of the sampled cases."""
 
     items: IndexArrays
     text: ItemText
@@ -107,6 +108,7 @@ class State(NamedTuple):
     fusion: FusionArrays
     quality: QualityArrays
     work: Work
+    cases: CaseArrays
 
 
 class Limits(NamedTuple):
@@ -213,9 +215,12 @@ def _rank_sample(state: State, n_history: int, item: int, time_ms: int) -> None:
         history, n_history, np.float64(time_ms), top, lists,
     )  # fmt: skip
     place = place_of(lists.listed, lists.lengths[LISTED], item)
+    merged_place = place_of(lists.merged, lists.lengths[MERGED], item)
+    score = popularity.score(state.popularity, state.items.counts[N_LIVE], item)
+    cases.keep(state.cases, history, n_history, item, time_ms, merged_place, score)
     quality.record(
         state.quality,
-        place_of(lists.merged, lists.lengths[MERGED], item),
+        merged_place,
         place,
         place_of(lists.repeated, lists.lengths[REPEATED], item),
         place_of(top, len(top), item),
@@ -325,6 +330,7 @@ def _sweep(state: State) -> None:
     n_used = state.items.counts[N_USED]
     item_to_item.forget_items(state.item_to_item, n_used, state.items.is_live, state.items.dirty)
     histories.forget_items(state.histories, state.users, state.users.counts[N_USED], state.items.is_live)
+    cases.forget_items(state.cases, state.items.is_live)
     recency_index.release_retired(state.items)
 
 
@@ -341,6 +347,7 @@ class Trainer:
         self._model = model
         self._before_recycling = before_recycling
         self.quality = quality.allocate()
+        self.cases = cases.allocate(settings.users.history)
         self._work = allocate_work(settings.users.history)
         kinds = list(settings.input.event_types.values())
         self._weights = np.array([kind.weight for kind in kinds])
@@ -367,8 +374,9 @@ class Trainer:
             self._make_room(why, columns, start)
 
     def small(self) -> Mapping[str, Array]:
-        """The quality window, for checkpoints."""
-        return {f"quality.{name}": array for name, array in self.quality._asdict().items()}
+        """The quality window and the sampled cases, for checkpoints."""
+        groups = {"quality": self.quality._asdict(), "cases": self.cases._asdict()}
+        return {f"{group}.{name}": array for group, arrays in groups.items() for name, array in arrays.items()}
 
     def restore(self, small: Mapping[str, Array]) -> None:
         """Take over the state of a checkpoint."""
@@ -393,6 +401,7 @@ class Trainer:
         return State(
             model.items, model.text, model.users, model.histories, model.popularity,
             model.item_to_item, model.scratch, model.repeat, model.fusion, self.quality, self._work,
+            self.cases,
         )  # fmt: skip
 
     def _columns(self, batch: AdmittedBatch) -> Columns:
