@@ -178,6 +178,10 @@ class Users(Section):
     user_ttl_s: Seconds = 90 * 86_400.0
     history: int = Field(20, ge=10, le=200)
     """Most recent items kept of each user."""
+    daily_item_weight: float = Field(3.0, ge=1, le=1_000_000)
+    """Most that one user may weigh on one item in a day of event time, in events of the heaviest type."""
+    remembered_pairs: int = Field(1_000_000, ge=8, le=1_000_000_000)
+    """Pairs of user and item of which that is remembered, eight bytes each; those that weigh least are forgotten."""
     session_gap_s: Seconds = 1_800.0
     """Where events name no session: a pause after which a user's next event opens a new one."""
 
@@ -249,6 +253,8 @@ class Checkpoints(Section):
     directory: str = Field("var/checkpoints", min_length=1)
     interval_s: Seconds = 30.0
     keep: int = Field(3, ge=1, le=100)
+    """The newest ones. The last good one stays too, and another that is older than `anchor_s` once there is one."""
+    anchor_s: Seconds = 3_600.0
 
 
 class TelemetrySettings(Section):

@@ -25,6 +25,7 @@ OF_ANY_LENGTH = frozenset(
         "departed.length",
         "departed.hashes",
         "admission.partition_ms",
+        "daily_cap.entries",
     }
 )
 """Small arrays whose length is part of the state."""

@@ -30,7 +30,8 @@ from consumer.snapshots.gate_state import (
 from consumer.snapshots.published import PublishedRows
 from consumer.snapshots.version import Version
 
-NO_PAIRS: Float64Array = np.zeros((0, 2))
+NO_PAIRS: Float64Array = np.zeros((0, 3))
+NO_CASES: Int64Array = np.zeros(0, np.int64)
 
 
 @kernel
@@ -82,11 +83,12 @@ class Gatekeeper:
         sums, share = (None, 0.0) if version.not_finite or not self._model.n_items else self._tallied(version)
         if self._has_published:
             self._ask_published_model()
+        at = NO_CASES if version.not_finite else self._recent()
         evidence = Evidence(
             not_finite=version.not_finite,
             sums=sums,
             pairs=self._pairs(),
-            recalled=NO_PAIRS if version.not_finite else self._recalled(version.model_scores),
+            recalled=self._recalled(at, version.model_scores),
             movement=self._movement(share, watermark_ms, is_live=is_live),
         )
         hold = gate.judge(evidence, self._policy)
@@ -142,10 +144,8 @@ class Gatekeeper:
         state.counts[NEXT_CASE] = self._cases.n_cases[0]
         if len(numbers) == 0:
             return
-        rows.fit(len(model.items.is_live))
-        answers = rows.lists.answers(model.item_to_item)
         at = numbers % WINDOW
-        state.place[at] = sampled.places(self._cases, answers, model.scratch, model.items.is_live, numbers)
+        state.place[at] = sampled.places(self._cases, rows.answers(model), model.scratch, model.items.is_live, numbers)
         items = self._cases.item[at]
         scores = np.where(rows.score_hash[items] == 0, 0.0, rows.score[items])  # not known: NaN, until published again
         is_here = (items >= 0) & (model.items.is_live[items] == 1)
@@ -156,25 +156,31 @@ class Gatekeeper:
         at = numbers[numbers < self._state.counts[NEXT_CASE]] % WINDOW
         return self._differences(at, self._cases.place[at], self._cases.score[at])
 
-    def _recalled(self, model_scores: Float64Array) -> Float64Array:
-        """The live model as it is now, on the last cases."""
-        model, cases = self._model, self._cases
+    def _recent(self) -> Int64Array:
+        """Where the last cases lie that the published model has been asked, and whose items are still here."""
+        cases = self._cases
         numbers = sampled.numbers_since(cases, int(self._state.counts[FIRST_CASE]), RECALLED)
-        numbers = numbers[numbers < self._state.counts[NEXT_CASE]]
-        items = cases.item[numbers % WINDOW]
-        numbers = numbers[(items >= 0) & (model.items.is_live[items] == 1)]
-        if len(numbers) == 0:
+        at = numbers[numbers < self._state.counts[NEXT_CASE]] % WINDOW
+        items = cases.item[at]
+        here: Int64Array = at[(items >= 0) & (self._model.items.is_live[items] == 1)]
+        return here
+
+    def _recalled(self, at: Int64Array, model_scores: Float64Array) -> Float64Array:
+        """The live model as it is now, on these cases."""
+        if len(at) == 0:
             return NO_PAIRS
+        model, cases = self._model, self._cases
         live = Answers(model.item_to_item, model.repeat, model.fusion, model.popularity.top)
-        places = sampled.places(cases, live, model.scratch, model.items.is_live, numbers)
-        return self._differences(numbers % WINDOW, places, model_scores[cases.item[numbers % WINDOW]])
+        places = sampled.places(cases, live, model.scratch, model.items.is_live, at)
+        return self._differences(at, places, model_scores[cases.item[at]])
 
     def _differences(self, at: Int64Array, places: UInt8Array, scores: Float64Array) -> Float64Array:
-        """(n, 2) live less published."""
+        """(n, 3) as `Evidence` has them."""
         n_items, state = self._model.n_items, self._state
-        ranks = _reciprocal(places) - _reciprocal(state.place[at])
+        published_ranks = _reciprocal(state.place[at])
+        ranks = _reciprocal(places) - published_ranks
         likelihoods = gate.log_likelihood(scores, n_items) - gate.log_likelihood(state.score[at], n_items)
-        return np.column_stack((ranks, likelihoods))
+        return np.column_stack((ranks, likelihoods, published_ranks))
 
 
 def _reciprocal(places: UInt8Array) -> Float64Array:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from consumer.learning.cases import Answers
 from consumer.messages import Float64Array, Int32Array, Int64Array, UInt8Array, UInt64Array
 from consumer.models.state import ModelState
 from consumer.snapshots.formats import MODULUS
@@ -120,6 +121,21 @@ class PublishedRows:
         """From here on the gate holds movement of scores against what is published now."""
         self.reference[:] = np.nan_to_num(self.score, nan=0.0)
         self.dirty[:] = 1
+
+    def take_lists(self, model: ModelState, rows: Int64Array) -> None:
+        """These related rows were committed as the model has them now, and with them its tables."""
+        self._follow_landmark(model)
+        self.lists.take(model, rows)
+
+    def answers(self, model: ModelState) -> Answers:
+        """What readers would recommend from, to be asked beside the live model."""
+        self.fit(len(model.items.is_live))
+        self._follow_landmark(model)
+        return self.lists.answers()
+
+    def _follow_landmark(self, model: ModelState) -> None:
+        if self.lists.follow_landmark(model.item_to_item):
+            self.dirty[:] = 1
 
     def forget(self, key: bytes) -> None:
         """Tombstones for a departed key were committed."""

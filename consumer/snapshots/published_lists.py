@@ -70,7 +70,6 @@ class PublishedLists:
     def take(self, model: ModelState, rows: Int64Array) -> None:
         """These related rows have been published as the model has them now, and with them its tables."""
         i2i = model.item_to_item
-        self._follow_landmark(i2i)
         if self._width:
             self.neighbour[rows] = i2i.neighbour[rows]
             self.weight[rows] = i2i.weight[rows]
@@ -87,9 +86,8 @@ class PublishedLists:
         _drop(self.neighbour, self.weight, self.size, is_live, dirty)
         self.top[(self.top >= 0) & (is_live[np.maximum(self.top, 0)] == 0)] = -1
 
-    def answers(self, i2i: ItemToItemArrays) -> Answers:
-        """To be asked beside the live model with these arrays, in whose units it answers."""
-        self._follow_landmark(i2i)
+    def answers(self) -> Answers:
+        """To be asked beside the live model."""
         nothing = np.zeros(0)
         shown = ItemToItemArrays(
             neighbour=self.neighbour,
@@ -103,20 +101,17 @@ class PublishedLists:
         )
         return Answers(shown, self.repeat, self.fusion, self.top)
 
-    def _follow_landmark(self, i2i: ItemToItemArrays) -> None:
-        """The live model has begun to count from a later landmark."""
-        before_ms, now_ms, time_constant_ms = (
-            self.totals[LANDMARK_MS],
-            i2i.totals[LANDMARK_MS],
-            i2i.totals[TIME_CONSTANT_MS],
-        )
+    def follow_landmark(self, i2i: ItemToItemArrays) -> bool:
+        """Where the live model has begun to count from a later landmark, do so too. Returns whether rows changed."""
+        before_ms, now_ms = self.totals[LANDMARK_MS], i2i.totals[LANDMARK_MS]
         if before_ms == now_ms or np.isnan(before_ms):
-            return
+            return False
         factor = np.exp((before_ms - now_ms) / i2i.totals[TIME_CONSTANT_MS])
         self.weight *= np.float32(factor)
         self.mass *= factor
         self.totals[COUNT_TOTAL] *= factor
         self.totals[LANDMARK_MS] = now_ms
+        return True
 
 
 @kernel

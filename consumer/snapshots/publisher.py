@@ -64,6 +64,8 @@ class Publisher:
         self.last_reserved = 0
         """No version beyond this one may go out before a checkpoint has reserved more."""
         self.epoch = 0
+        self.discarded: Sequence[Mapping[str, object]] = ()
+        """Input that rollbacks have left out, for the manifest."""
         self.output_positions: dict[str, dict[int, int]] = {}
         """Per row topic and partition: last written offset + 1."""
         self.dead_letter_positions: dict[int, int] = {}
@@ -158,7 +160,7 @@ class Publisher:
             rows=version.row_counts(),
             rows_waiting=dict(version.waiting),
             checksum=formats.checksum_text(checksum_after(version, self.rows)),
-            discarded=[],
+            discarded=list(self.discarded),
             model=dict(moment.description()),
             settings_digest=self._digest,
             writer={"epoch": self.epoch, "instance": self._instance},

@@ -111,7 +111,7 @@ def confirm(version: Version, model: ModelState, published: PublishedRows) -> No
     model.items.dirty[version.related.rows] = 1
     for key in version.departed:
         published.forget(key)
-    published.lists.take(model, version.related.rows)
+    published.take_lists(model, version.related.rows)
 
 
 def checksum_after(version: Version, published: PublishedRows) -> int:

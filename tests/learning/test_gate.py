@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from consumer.learning.gate import (
-    LEAST_DIFFERENCE,
+    LEAST_LOSS,
     LEVEL,
     MIN_PAIRS,
     RECALLED,
@@ -28,16 +28,16 @@ from consumer.learning.gate import (
 from consumer.messages import Float64Array
 
 POLICY = GatePolicy(share_per_hour=0.5)
-NONE: Float64Array = np.zeros((0, 2))
+NONE: Float64Array = np.zeros((0, 3))
 GOOD = Evidence(
     not_finite="", sums=Sums(1.0, 0.0, 0.01, 10), pairs=NONE, recalled=NONE, movement=Movement(share=0.1, hours=0.5)
 )
 
 
 def pairs(n: int, *, mean: float, spread: float = 0.3, seed: int = 0) -> Float64Array:
-    """Differences of that very mean in both columns."""
+    """Differences of that very mean in both columns, from a model whose reciprocal rank is always 0.5."""
     noise = np.random.default_rng(seed).normal(0.0, spread, (n, 2))
-    return np.asarray(noise - noise.mean(axis=0) + mean)
+    return np.column_stack((noise - noise.mean(axis=0) + mean, np.full(n, 0.5)))
 
 
 def reason(hold: Hold | None) -> Reason | None:
@@ -70,18 +70,19 @@ def test_rows_add_up_where_they_are_within_their_tolerances_of_1(waiting: float,
 
 
 def test_a_model_that_is_worse_holds_whatever_made_it_so() -> None:
-    assert reason(judge(replace(GOOD, pairs=pairs(2_000, mean=-0.05)), POLICY)) is Reason.WORSE
+    assert reason(judge(replace(GOOD, pairs=pairs(2_000, mean=-0.15)), POLICY)) is Reason.WORSE
 
 
 def test_damage_done_at_once_is_not_diluted_by_the_pairs_before_it() -> None:
-    late = np.concatenate((pairs(1_800, mean=0.03), pairs(200, mean=-0.2)))
-    assert late.mean() > 0.0
+    late = np.concatenate((pairs(1_800, mean=0.05), pairs(200, mean=-0.3)))
+    assert late[:, :2].mean() > 0.0
     assert reason(judge(replace(GOOD, pairs=late), POLICY)) is Reason.WORSE
 
 
 def test_a_candidate_that_fails_on_what_it_has_just_learned_holds_at_once() -> None:
     before = pairs(MIN_PAIRS, mean=0.0)
-    assert reason(judge(replace(GOOD, pairs=before, recalled=pairs(RECALLED, mean=-0.3)), POLICY)) is Reason.WORSE
+    assert judge(replace(GOOD, pairs=before, recalled=pairs(RECALLED, mean=-0.2)), POLICY) is None
+    assert reason(judge(replace(GOOD, pairs=before, recalled=pairs(RECALLED, mean=-0.4)), POLICY)) is Reason.WORSE
 
 
 @given(n=st.integers(0, 2_000), mean=st.floats(0.0, 1.0), seed=st.integers(0, 2**32 - 1))
@@ -97,17 +98,13 @@ def test_few_pairs_hold_nothing(n: int, mean: float, seed: int) -> None:
 
 @given(share=st.floats(0.0, 0.99))
 def test_a_difference_too_small_to_matter_holds_nothing_however_sure_it_is(share: float) -> None:
-    tiny = np.column_stack([pairs(2_000, mean=-share * least, spread=1e-9)[:, 0] for least in LEAST_DIFFERENCE])
+    tiny = pairs(2_000, mean=-share * LEAST_LOSS * 0.5, spread=1e-9)
     assert judge(replace(GOOD, pairs=tiny), POLICY) is None
 
 
 def test_equal_models_are_held_no_more_often_than_the_level_says() -> None:
     rng = np.random.default_rng(1)
-    n_held = sum(
-        judge(replace(GOOD, pairs=rng.normal(0.0, 0.3, (2_000, 2)), recalled=rng.normal(0.0, 0.3, (64, 2))), POLICY)
-        is not None
-        for _ in range(3_000)
-    )
+    n_held = sum(is_worse(rng.normal(0.0, 0.3, 2_000), 0.0, LEVEL) for _ in range(3_000))
     assert n_held <= 3_000 * 2 * LEVEL
 
 
