@@ -26,6 +26,7 @@ from consumer.learning import quality
 from consumer.learning.gate import Hold
 from consumer.messages import OutputRecord, Positions, StoredRecord
 from consumer.recovery import Recovered, read_standing, written_dead_letters
+from consumer.rollbacks import RollbackWatch
 from consumer.settings import Settings
 from consumer.snapshots import formats
 from consumer.snapshots.description import describe
@@ -81,6 +82,9 @@ class Durability:
         self._publish_at_s = self._heartbeat_at_s = 0.0
         self._backoff_s = 0.0
         self._is_fenced = False
+        self._verdict = recovered.past.verdict
+        self._past = recovered.past
+        self._watch = RollbackWatch(adapters.store, settings.publish.gate.rollback_after_s, recovered.past)
         self.is_live = False
         """Whether the input has been learned up to its end."""
         self.is_superseded = False
@@ -98,6 +102,11 @@ class Durability:
     def has_caught_up(self) -> bool:
         """Whether the input has been learned as far as what is already published; nothing is published before."""
         return all(self._intake.positions.get(p, 0) >= at for p, at in self._publish_from.items())
+
+    @property
+    def is_rollback_due(self) -> bool:
+        """Whether this term has to end so that the next one begins with a rollback."""
+        return self._watch.is_due(self._publisher.version, self._adapters.clock.wall_s())
 
     def start(self) -> None:
         """Save the state as recovered, under this term's epoch. Raises Fatal if that fails."""
@@ -230,6 +239,7 @@ class Durability:
             return False
         written = self._publisher.publish(version, moment, self.letters)
         self._gatekeeper.published(version, moment.watermark_ms, is_live=self.is_live)
+        self._verdict = contents.GOOD
         self._published, self._n_rows_waiting = positions, sum(written.waiting.values())
         seconds = adapters.clock.monotonic_s() - now_s
         adapters.telemetry.version_published(
@@ -239,6 +249,8 @@ class Durability:
 
     def _note_judged(self, hold: Hold | None, positions: Positions) -> None:
         before, self.hold, self._judged = self.hold, hold, positions
+        self._verdict = contents.HELD if hold else self._verdict
+        self._watch.judged(hold, self._adapters.clock.wall_s())
         self._adapters.telemetry.publish_held(hold.reason.value if hold else None)
         if hold is not None and (before is None or before.reason is not hold.reason):
             logger.error("version held", extra={"reason": hold.reason.value, "why": hold.detail})
@@ -277,6 +289,12 @@ class Durability:
             watermark_ms=self._state.admission.watermark_ms,
             saved_at=formats.timestamp(self._adapters.clock.wall_s()),
             binding=contents.binding_of(self._settings),
+            verdict=self._verdict,
+            quality=self._quality(),
+            discarded=list(self._past.discarded),
+            request=self._past.request,
+            rolled_back_at=self._past.at_version,
+            held_since_s=self._watch.held_since_s,
         )
         self._checkpointer.freeze(notes, now_s)
 
@@ -317,6 +335,10 @@ class Durability:
             StoredRecord(letter.topic, 0, 0, letter.key, letter.value, letter.headers)
         )
         return None if found is None else (found[1], found[2])
+
+    def _quality(self) -> dict[str, float]:
+        hit_ratio, mrr = quality.summary(self._state.trainer.quality)
+        return {"hit_ratio": hit_ratio["ensemble"], "mrr": mrr["ensemble"]} if hit_ratio else {}
 
     def _description(self) -> Mapping[str, object]:
         hit_ratio, mrr = quality.summary(self._state.trainer.quality)

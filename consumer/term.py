@@ -57,13 +57,16 @@ def serve(
     publisher = Publisher(settings, digest_of(settings), state.model, state.published, adapters.output, instance)
     recovered, loaded = TakeOver(settings, adapters, state, publisher).run(rebuild=rebuild)
     intake = Intake(state.admission, state.budget, codec.explain, adapters.letter, recovered)
-    policy = CheckpointPolicy(settings.checkpoints.interval_s, settings.checkpoints.keep)
-    base = loaded.name if loaded else None
+    saving = settings.checkpoints
+    policy = CheckpointPolicy(saving.interval_s, saving.keep, anchor_s=saving.anchor_s)
+    base = loaded.base if loaded else None
     checkpointer = Checkpointer(adapters.store, policy, adapters.new_writer(), state.tables, state.small, base)
     gatekeeper = Gatekeeper(settings.publish, state.model, state.trainer.cases, state.published, state.gate)
     durability = Durability(settings, adapters, state, intake, publisher, gatekeeper, checkpointer, recovered)
     try:
-        durability.start()
+        durability.start()  # from here on a rollback that was asked for is done
+        if recovered.past.seen is not None and adapters.store.request() == recovered.past.seen:
+            adapters.store.drop_request()
         adapters.source.start_reading(recovered.positions)
         logger.info(
             "taken over",

@@ -83,6 +83,22 @@ class AllState:
 class Loaded:
     name: str
     notes: Notes
+    base: str | None
+    """The checkpoint whose arrays the state still has; None: it was put together from several."""
+
+
+def notes_of(store: CheckpointStore, settings: Settings, name: str) -> Notes:
+    """Raises CorruptCheckpoint, or Fatal if it was learned with other binding settings."""
+    notes = contents.decode(name, store.notes(name))
+    contents.check_binding(name, notes.binding, settings)
+    return notes
+
+
+def load(store: CheckpointStore, settings: Settings, state: AllState, name: str) -> Loaded:
+    """Restore this checkpoint. Raises CorruptCheckpoint, or Fatal if it was learned with other binding settings."""
+    notes = notes_of(store, settings, name)
+    state.restore(name, store.arrays(name))
+    return Loaded(name, notes, name)
 
 
 def load_newest(store: CheckpointStore, settings: Settings, state: AllState) -> Loaded | None:
@@ -92,11 +108,7 @@ def load_newest(store: CheckpointStore, settings: Settings, state: AllState) -> 
     """
     for name in reversed(store.names()):
         try:
-            notes = contents.decode(name, store.notes(name))
-            contents.check_binding(name, notes.binding, settings)
-            state.restore(name, store.arrays(name))
+            return load(store, settings, state, name)
         except CorruptCheckpoint as error:
             logger.warning("checkpoint skipped", extra={"checkpoint": name, "why": str(error)})
-            continue
-        return Loaded(name, notes)
     return None

@@ -9,10 +9,12 @@ import typer
 from consumer import __version__
 from consumer.cli import console
 from consumer.cli.check_config import check_config
+from consumer.cli.checkpoints import checkpoints
 from consumer.cli.demo import demo
 from consumer.cli.exit_codes import EXPLAINED
 from consumer.cli.recommend import recommend
 from consumer.cli.related import related
+from consumer.cli.rollback import rollback
 from consumer.cli.run import run
 from consumer.cli.show_config import show_config
 from consumer.cli.top import top
@@ -28,7 +30,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (run, demo, check_config, show_config, topics, top, related, recommend):
+for command in (run, demo, check_config, show_config, topics, top, related, recommend, checkpoints, rollback):
     app.command(epilog=EXPLAINED)(command)
 
 

@@ -144,6 +144,14 @@ PUBLISH_HELD = Metric(
     "1 while new versions are held back for this reason, else 0; readers keep the last good one.",
     (Label("reason", REASONS),),
 )
+PUBLISH_STALLED = Metric(
+    "freshrank_publish_stalled", "gauge", "1 while events are learned and no new version goes out, else 0."
+)
+EVENTS_CAPPED = Metric(
+    "freshrank_capped_events_total",
+    "counter",
+    "Events counted in part or not at all, because their user had weighed enough on their item that day.",
+)
 SNAPSHOT_VERSION = Metric("freshrank_snapshot_version", "gauge", "Version committed last.")
 SNAPSHOT_AGE = Metric(
     "freshrank_snapshot_age_seconds",

@@ -95,6 +95,14 @@ class PrometheusTelemetry:
         with self._lock:
             self._of(catalogue.PUBLISH_HELD).replace(held)
 
+    def publish_stalled(self, is_stalled: bool) -> None:
+        with self._lock:
+            self._of(catalogue.PUBLISH_STALLED).set(float(is_stalled))
+
+    def events_capped(self, n_events: int) -> None:
+        with self._lock:
+            self._of(catalogue.EVENTS_CAPPED).add(n_events)
+
     def checkpoint_saved(self, seconds: float, size_bytes: int, at_s: float) -> None:
         self._observe(catalogue.CHECKPOINT, seconds)
         with self._lock:
