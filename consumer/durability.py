@@ -82,7 +82,7 @@ class Durability:
         self._publish_at_s = self._heartbeat_at_s = 0.0
         self._backoff_s = 0.0
         self._is_fenced = False
-        self._verdict = recovered.past.verdict
+        self._verdict = contents.UNPROVEN  # whatever it was: from here on it may have changed
         self._past = recovered.past
         self._watch = RollbackWatch(adapters.store, settings.publish.gate.rollback_after_s, recovered.past)
         self.is_live = False

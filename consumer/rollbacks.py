@@ -31,12 +31,11 @@ class RolledBack:
     request: str = ""
     at_version: int = -1
     held_since_s: float = 0.0
-    verdict: str = UNPROVEN
     seen: bytes | None = None
 
     @staticmethod
     def of(notes: Notes, seen: bytes | None) -> RolledBack:
-        return RolledBack(notes.discarded, notes.request, notes.rolled_back_at, notes.held_since_s, notes.verdict, seen)
+        return RolledBack(notes.discarded, notes.request, notes.rolled_back_at, notes.held_since_s, seen)
 
 
 def do_what_is_asked(

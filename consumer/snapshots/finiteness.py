@@ -26,6 +26,8 @@ def first_not_finite(model: ModelState, scores: Float64Array, related_rows: Int6
         "item_to_item.changed": i2i.changed[:n],
         "item_to_item.weight": i2i.weight[related_rows],
         "item_to_item.totals": i2i.totals[[COUNT_TOTAL]],
+        "popularity.positive": model.popularity.positive[:n],  # the greater of 0 and what is no number is 0: no score
+        "popularity.negative": model.popularity.negative[:n],  # would tell
         "popularity.mixture": model.popularity.mixture,
         "repeat": model.repeat.chance,
         "fusion": model.fusion.chance,

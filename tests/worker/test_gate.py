@@ -5,9 +5,12 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Sequence
 
+import msgspec
 import numpy as np
 import pytest
 
+from consumer.checkpoints import contents
+from consumer.checkpoints.contents import UNPROVEN
 from consumer.settings import Settings
 from consumer.tables import Array
 from consumer.worker import Ended
@@ -51,8 +54,12 @@ def learned_world(chosen: Settings | None = None, n: int = 1_000) -> World:
 
 
 def spoil(world: World, change: Callable[[dict[str, Array]], None]) -> None:
-    """The newest checkpoint, and with it the model that the next run starts with."""
-    change(world.disk.complete[max(world.disk.complete)].arrays)
+    """The newest checkpoint, and with it the model that the next run starts with; no version has shown it."""
+    name = max(world.disk.complete)
+    stored = world.disk.complete[name]
+    change(stored.arrays)
+    notes = contents.decode(name, stored.notes)
+    stored.notes = contents.encode(msgspec.structs.replace(notes, verdict=UNPROVEN))
 
 
 def shuffle_labels(arrays: dict[str, Array]) -> None:

@@ -163,8 +163,10 @@ def held_world(rollback_after_s: float) -> World:
 def test_held_for_too_long_the_model_returns_to_the_last_good_checkpoint_by_itself() -> None:
     world = held_world(rollback_after_s=3.0)
     last = world.manifests()[-1].version
+    good = requests.last_good(notes(world))
     world.live(should_stop=turns(400))
     assert "worse" in world.telemetry.judgements
+    assert newest(world).discarded[0]["checkpoint"] == good
     assert world.telemetry.judgements[-1] is None
     after = world.manifests()[-1]
     assert after.version > last
