@@ -36,10 +36,9 @@ def checkpoints(config: options.ConfigFiles = None, as_json: options.Json = Fals
     columns: dict[str, list[str]] = {
         "version": [str(c["version"]) for c in found],
         "epoch": [str(c["epoch"]) for c in found],
-        "saved at": [c["saved_at"] for c in found],
+        "saved at": [c["saved_at"][:19] for c in found],
         "verdict": [c["verdict"] for c in found],
         "hit ratio": [_figure(c["quality"], "hit_ratio") for c in found],
-        "MRR": [_figure(c["quality"], "mrr") for c in found],
         "positions": [" ".join(f"{p}:{at}" for p, at in c["positions"].items()) for c in found],
         "MiB": [f"{c['bytes'] / (1 << 20):.1f}" for c in found],
     }

@@ -20,8 +20,9 @@ from consumer.messages import Int64Array, UInt64Array
 
 ENTRIES = 8  # a bucket
 DAY_MS = 86_400_000
-FULL = 0xFFFF
-"""What a pair may spend in a day, in the units of an entry."""
+MASK = 0xFFFF
+FULL = 60_000
+"""What a pair may spend in a day, in the units of an entry; a number with many divisors, so that usual weights fit."""
 
 # An entry: tag in bits 32 … 63, day (modulo 65,536) in 16 … 31, spent in 0 … 15. Nothing spent: the entry is free.
 
@@ -65,10 +66,10 @@ def _place_of(bucket: UInt64Array, tag: np.uint64, day: np.uint64) -> int:
     least = np.uint64(0xFFFFFFFFFFFFFFFF)
     for e in range(ENTRIES):
         entry = bucket[e]
-        spent = entry & np.uint64(FULL)
+        spent = entry & np.uint64(MASK)
         if spent != np.uint64(0) and entry >> np.uint64(32) == tag:
             return e
-        if (entry >> np.uint64(16)) & np.uint64(FULL) != day:
+        if (entry >> np.uint64(16)) & np.uint64(MASK) != day:
             spent = np.uint64(0)
         if spent < least:
             least = spent
@@ -86,18 +87,18 @@ def allowed(
     mixed = _mixed(user_key, item_key)
     bucket = cap.entries[_bucket_of(cap, mixed)]
     tag = mixed >> np.uint64(32)
-    day = np.uint64((time_ms // DAY_MS) & FULL)
+    day = np.uint64((time_ms // DAY_MS) & MASK)
     place = _place_of(bucket, tag, day)
     entry = bucket[place]
     spent = 0
-    if entry & np.uint64(FULL) != np.uint64(0) and entry >> np.uint64(32) == tag:
-        entry_day = (entry >> np.uint64(16)) & np.uint64(FULL)
-        is_later = np.uint64(0) < ((day - entry_day) & np.uint64(FULL)) < np.uint64(0x8000)
+    if entry & np.uint64(MASK) != np.uint64(0) and entry >> np.uint64(32) == tag:
+        entry_day = (entry >> np.uint64(16)) & np.uint64(MASK)
+        is_later = np.uint64(0) < ((day - entry_day) & np.uint64(MASK)) < np.uint64(0x8000)
         if not is_later:
             day = entry_day
-            spent = int(entry & np.uint64(FULL))
-    # Rounded up: however small, what counts is spent.
-    wanted = min(int(np.ceil(abs(weight) / most_a_day * FULL)), FULL)
+            spent = int(entry & np.uint64(MASK))
+    # Rounded up: however small, what counts is spent. A millionth of a unit is no more than the division's rounding.
+    wanted = min(max(int(np.ceil(abs(weight) / most_a_day * FULL - 1e-6)), 1), FULL)
     granted = min(wanted, FULL - spent)
     bucket[place] = (tag << np.uint64(32)) | (day << np.uint64(16)) | np.uint64(spent + granted)
     if granted == wanted and abs(weight) <= most_a_day:

@@ -130,7 +130,7 @@ def test_a_poisoned_model_is_held_and_rolled_back_under_higher_versions(
         held = rebuilt(published_by(settings))
         assert held.manifest == before.manifest
         assert held.related() == before.related()
-        assert "good" in command(settings, tmp_path, "checkpoints")
+        assert '"verdict": "good"' in command(settings, tmp_path, "checkpoints", "--json")
         assert "done" in command(settings, tmp_path, "rollback")
         learned(worker, reader, len(records))
         until(lambda: worker.metrics().get(held_metric) == 0.0, "versions go out again")

@@ -16,7 +16,7 @@ from tests.learning.states import World
 from tests.streams import Event, admitted, small_settings
 
 DAY_S = 86_400.0
-SETTINGS = small_settings()
+SETTINGS = small_settings(users={"daily_item_weight": 3.0})
 MOST = 30.0  # three events of the heaviest type
 
 
