@@ -98,7 +98,7 @@ def _serve_terms(settings: Settings, adapters: Adapters, should_stop: Callable[[
             _wait(adapters, RETRY_WAIT_S)
         else:
             logger.info("term ended", extra={"why": ended.value})
-            rebuild = False
+            rebuild = False  # a rollback follows with the next term, at once
         finally:
             adapters.telemetry.ready(False)
 

@@ -23,11 +23,14 @@ from consumer.checkpoints.loading import AllState
 from consumer.errors import Fatal, Fenced, Retryable
 from consumer.intake import Intake
 from consumer.learning import quality
+from consumer.learning.gate import Hold
 from consumer.messages import OutputRecord, Positions, StoredRecord
 from consumer.recovery import Recovered, read_standing, written_dead_letters
+from consumer.rollbacks import RollbackWatch
 from consumer.settings import Settings
 from consumer.snapshots import formats
 from consumer.snapshots.description import describe
+from consumer.snapshots.gatekeeper import Gatekeeper
 from consumer.snapshots.publisher import Moment, Publisher
 
 logger = logging.getLogger(__name__)
@@ -40,6 +43,8 @@ TOO_MANY_LETTERS = 5_000
 """With so many dead letters in hand nothing more may be taken."""
 LIVE_SHARE = 0.5
 """Publishing takes at most this share of the loop's time, whatever the interval."""
+HELD_RETRY_S = 1.0
+"""While versions are held, one is cut and judged as often."""
 FINISH_TIMEOUT_S = 20.0
 FIRST_BACKOFF_S = 0.2
 MAX_BACKOFF_S = 5.0
@@ -55,6 +60,7 @@ class Durability:
         state: AllState,
         intake: Intake,
         publisher: Publisher,
+        gatekeeper: Gatekeeper,
         checkpointer: Checkpointer,
         recovered: Recovered,
     ) -> None:
@@ -63,21 +69,28 @@ class Durability:
         self._state = state
         self._intake = intake
         self._publisher = publisher
+        self._gatekeeper = gatekeeper
         self._checkpointer = checkpointer
         self._publish_from: Positions = recovered.publish_from
         self._output_partitions = recovered.output_partitions
         self._letters_from: Positions = dict(publisher.dead_letter_positions)
         self._published: Positions = {}
+        self._judged: Positions = {}
         self._n_rows_waiting = 0
         self._saved: Positions = {}
         self._saved_version = 0
         self._publish_at_s = self._heartbeat_at_s = 0.0
         self._backoff_s = 0.0
         self._is_fenced = False
+        self._verdict = contents.UNPROVEN  # whatever it was: from here on it may have changed
+        self._past = recovered.past
+        self._watch = RollbackWatch(adapters.store, settings.publish.gate.rollback_after_s, recovered.past)
         self.is_live = False
         """Whether the input has been learned up to its end."""
         self.is_superseded = False
         """Another writer has taken over; this term is over."""
+        self.hold: Hold | None = None
+        """Why the last version that was cut did not go out."""
         self.letters: list[OutputRecord] = []
 
     @property
@@ -99,6 +112,11 @@ class Durability:
             self.is_live = True
             if not self._backoff_s:
                 self._publish_at_s = 0.0
+
+    @property
+    def is_rollback_due(self) -> bool:
+        """Whether this term has to end so that the next one begins with a rollback."""
+        return self._watch.is_due(self._publisher.version, self._adapters.clock.wall_s())
 
     def start(self) -> None:
         """Save the state as recovered, under this term's epoch. Raises Fatal if that fails."""
@@ -135,6 +153,8 @@ class Durability:
 
     @property
     def _is_version_missing(self) -> bool:
+        if self.hold is not None and self._judged == self._intake.positions:
+            return False  # it is cut, and must not go out
         return self.has_caught_up and self._published != self._intake.positions
 
     def _try_to_write(self) -> None:
@@ -210,23 +230,42 @@ class Durability:
 
     def _write(self, now_s: float) -> bool:
         """Steps 1 and 2: a version, or dead letters alone while nothing may be published."""
-        adapters = self._adapters
-        positions = dict(self._intake.positions)
-        if self.has_caught_up:
-            moment = Moment(adapters.clock.wall_s(), positions, self._state.admission.watermark_ms, self._description)
-            written = self._publisher.publish(moment, self.letters)
-            self._published, self._n_rows_waiting = positions, sum(written.waiting.values())
-            version, seconds = written.version or 0, adapters.clock.monotonic_s() - now_s
-            adapters.telemetry.version_published(
-                version, written.rows, seconds, written.waiting, adapters.clock.wall_s()
-            )
-        else:
+        has_published = self.has_caught_up and self._write_version(now_s)
+        if not has_published and self.letters:
             self._publisher.write_dead_letters(self.letters)
         self.letters = []
         self._backoff_s = 0.0
         self._publish_at_s = self._next_publish_s(now_s)
         self._heartbeat_at_s = now_s + self._settings.publish.heartbeat_s
-        return self.has_caught_up
+        return has_published
+
+    def _write_version(self, now_s: float) -> bool:
+        """The next version, with the dead letters in hand, unless the gate holds it."""
+        adapters, positions = self._adapters, dict(self._intake.positions)
+        moment = Moment(adapters.clock.wall_s(), positions, self._state.admission.watermark_ms, self._description)
+        version = self._publisher.cut(moment)
+        self._note_judged(self._gatekeeper.judge(version, moment.watermark_ms, is_live=self.is_live), positions)
+        if self.hold is not None:
+            return False
+        written = self._publisher.publish(version, moment, self.letters)
+        self._gatekeeper.published(version, moment.watermark_ms, is_live=self.is_live)
+        self._verdict = contents.GOOD
+        self._published, self._n_rows_waiting = positions, sum(written.waiting.values())
+        seconds = adapters.clock.monotonic_s() - now_s
+        adapters.telemetry.version_published(
+            version.number, written.rows, seconds, written.waiting, adapters.clock.wall_s()
+        )
+        return True
+
+    def _note_judged(self, hold: Hold | None, positions: Positions) -> None:
+        before, self.hold, self._judged = self.hold, hold, positions
+        self._verdict = contents.HELD if hold else self._verdict
+        self._watch.judged(hold, self._adapters.clock.wall_s())
+        self._adapters.telemetry.publish_held(hold.reason.value if hold else None)
+        if hold is not None and (before is None or before.reason is not hold.reason):
+            logger.error("version held", extra={"reason": hold.reason.value, "why": hold.detail})
+        elif hold is None and before is not None:
+            logger.warning("versions go out again", extra={"held_for": before.reason.value})
 
     def _save_now(self) -> None:
         """A whole checkpoint of this moment. Raises Fatal if it fails."""
@@ -240,7 +279,8 @@ class Durability:
         for versions that show the past."""
         share = LIVE_SHARE if self.is_live else self._settings.publish.catch_up_share
         seconds = self._adapters.clock.monotonic_s() - started_s
-        return started_s + max(self._settings.publish.interval_s, seconds / share)
+        interval_s = self._settings.publish.interval_s if self.hold is None else HELD_RETRY_S
+        return started_s + max(interval_s, seconds / share)
 
     def _freeze(self, now_s: float) -> None:
         """Step 3 begins: this moment is the checkpoint's. No dead letter is in hand, so none can be lost."""
@@ -259,6 +299,12 @@ class Durability:
             watermark_ms=self._state.admission.watermark_ms,
             saved_at=formats.timestamp(self._adapters.clock.wall_s()),
             binding=contents.binding_of(self._settings),
+            verdict=self._verdict,
+            quality=self._quality(),
+            discarded=list(self._past.discarded),
+            request=self._past.request,
+            rolled_back_at=self._past.at_version,
+            held_since_s=self._watch.held_since_s,
         )
         self._checkpointer.freeze(notes, now_s)
 
@@ -299,6 +345,10 @@ class Durability:
             StoredRecord(letter.topic, 0, 0, letter.key, letter.value, letter.headers)
         )
         return None if found is None else (found[1], found[2])
+
+    def _quality(self) -> dict[str, float]:
+        hit_ratio, mrr = quality.summary(self._state.trainer.quality)
+        return {"hit_ratio": hit_ratio["ensemble"], "mrr": mrr["ensemble"]} if hit_ratio else {}
 
     def _description(self) -> Mapping[str, object]:
         hit_ratio, mrr = quality.summary(self._state.trainer.quality)

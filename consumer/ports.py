@@ -134,6 +134,18 @@ class CheckpointStore(Protocol):
         """All arrays, checked against their checksums. Raises CorruptCheckpoint."""
         ...
 
+    def request(self) -> bytes | None:
+        """What an operator asks of the model's worker (`consumer.checkpoints.requests`), None: nothing."""
+        ...
+
+    def put_request(self, request: bytes) -> None:
+        """As a whole or not at all; takes the place of another."""
+        ...
+
+    def drop_request(self) -> None:
+        """It is done. Nothing happens where there is none."""
+        ...
+
 
 class Telemetry(Protocol):
     """What happened, in the domain's words. Called a few times a batch, never for each event."""
@@ -165,6 +177,18 @@ class Telemetry(Protocol):
         ...
 
     def publish_failed(self, reason: str) -> None: ...
+
+    def publish_held(self, reason: str | None) -> None:
+        """A version was judged: held for this reason (`consumer.learning.gate.REASONS`), or not held."""
+        ...
+
+    def publish_stalled(self, is_stalled: bool) -> None:
+        """Whether events flow while no version changes."""
+        ...
+
+    def events_capped(self, n_events: int) -> None:
+        """So many more were counted in part or not at all: their user had weighed enough on their item that day."""
+        ...
 
     def checkpoint_saved(self, seconds: float, size_bytes: int, at_s: float) -> None: ...
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from consumer.adapters import Adapters
 from consumer.checkpoints import contents, loading
@@ -18,6 +18,7 @@ from consumer.errors import Fatal
 from consumer.events.hashing import hash_text
 from consumer.messages import Positions
 from consumer.ports import OutputLog
+from consumer.rollbacks import RolledBack, do_what_is_asked
 from consumer.settings import Settings
 from consumer.snapshots import formats
 from consumer.snapshots.formats import Manifest
@@ -45,6 +46,7 @@ class Recovered:
     """(partition, offset) of input records whose dead letters lie behind the checkpoint's position."""
     output_partitions: dict[str, int]
     """How many each row topic has."""
+    past: RolledBack = field(default_factory=RolledBack)
 
 
 def read_standing(log: OutputLog, settings: Settings) -> Standing:
@@ -97,7 +99,8 @@ class TakeOver:
         names = self._adapters.store.names()
         epoch = max([standing.epoch, *(contents.epoch_of(name) for name in names)]) + 1
         self._publisher.announce(epoch, self._adapters.clock.wall_s())
-        loaded = None if rebuild else loading.load_newest(self._adapters.store, self._settings, self._state)
+        request = self._adapters.store.request()
+        loaded = None if rebuild else self._load(request)
         if loaded is None and not rebuild and (standing.manifest is not None or names):
             raise Fatal(
                 f"no usable checkpoint of model {self._settings.model!r} in {self._settings.checkpoints.directory}, "
@@ -109,7 +112,18 @@ class TakeOver:
         positions = self._input_positions(loaded)
         publish_from = self._published_input(standing.manifest)
         written = set(self._written_dead_letters(positions))
-        return Recovered(positions, publish_from, written, partitions), loaded
+        past = RolledBack.of(loaded.notes, request) if loaded else RolledBack(seen=request)
+        self._publisher.discarded = past.discarded
+        return Recovered(positions, publish_from, written, partitions, past), loaded
+
+    def _load(self, request: bytes | None) -> Loaded | None:
+        """The newest checkpoint, or what a rollback makes of it."""
+        store = self._adapters.store
+        newest = loading.load_newest(store, self._settings, self._state)
+        if newest is None or request is None:
+            return newest
+        at = formats.timestamp(self._adapters.clock.wall_s())
+        return do_what_is_asked(store, self._settings, self._state, newest, request, at)
 
     def _output_partitions(self) -> dict[str, int]:
         publish = self._settings.publish

@@ -178,6 +178,10 @@ class Users(Section):
     user_ttl_s: Seconds = 90 * 86_400.0
     history: int = Field(20, ge=10, le=200)
     """Most recent items kept of each user."""
+    daily_item_weight: float = Field(3.0, ge=1, le=1_000_000)
+    """Most that one user may weigh on one item in a day of event time, in events of the heaviest type."""
+    remembered_pairs: int = Field(1_000_000, ge=8, le=1_000_000_000)
+    """Pairs of user and item of which that is remembered, eight bytes each; those that weigh least are forgotten."""
     session_gap_s: Seconds = 1_800.0
     """Where events name no session: a pause after which a user's next event opens a new one."""
 
@@ -220,6 +224,18 @@ class Evaluation(Section):
     """One event in so many, chosen by hash, is ranked just before it is learned."""
 
 
+class Gate(Section):
+    """What a version must pass before it goes out; a held one leaves the last good one visible."""
+
+    enabled: bool = True
+    share_per_hour: float = Field(0.5, gt=0, le=1)
+    """Most of the total share that may move to other items in an hour of event time."""
+    young_s: float = Field(86_400.0, ge=0)
+    """The share limit begins so long after the first version, in event time: a young model has to move."""
+    rollback_after_s: Seconds = 600.0
+    """Held for so long, but for the share limit: learned state returns to the last good checkpoint."""
+
+
 class Publish(Section):
     scores_topic: Name = "item-scores"
     related_topic: Name = "item-related"
@@ -239,12 +255,17 @@ class Publish(Section):
     """Most rows of each topic in one version; what waits goes out with the next."""
     related: int = Field(50, ge=1, le=1_000)
     """Most entries of a related row."""
+    stalled_after_s: Seconds = 60.0
+    """Events learned for so long without a new version count as a stall."""
+    gate: Gate = Gate()
 
 
 class Checkpoints(Section):
     directory: str = Field("var/checkpoints", min_length=1)
     interval_s: Seconds = 30.0
     keep: int = Field(3, ge=1, le=100)
+    """The newest ones. The last good one stays too, and another that is older than `anchor_s` once there is one."""
+    anchor_s: Seconds = 3_600.0
 
 
 class TelemetrySettings(Section):

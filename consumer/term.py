@@ -22,6 +22,7 @@ from consumer.messages import Int32Array
 from consumer.models.state import ModelState
 from consumer.recovery import TakeOver
 from consumer.settings import Settings
+from consumer.snapshots.gatekeeper import Gatekeeper
 from consumer.snapshots.published import PublishedRows
 from consumer.snapshots.publisher import Publisher
 from consumer.worker import Ended, Worker
@@ -32,10 +33,11 @@ logger = logging.getLogger(__name__)
 def new_state(settings: Settings) -> AllState:
     """Empty state, its parts joined."""
     model = ModelState(settings)
-    published = PublishedRows()
+    published = PublishedRows(settings.models.item_to_item.neighbours)
 
     def before_recycling(rows: Int32Array) -> None:
         published.depart(model, rows)
+        published.lists.drop(model.items.is_live, published.dirty)
 
     return AllState(
         Admission(settings.input),
@@ -55,12 +57,16 @@ def serve(
     publisher = Publisher(settings, digest_of(settings), state.model, state.published, adapters.output, instance)
     recovered, loaded = TakeOver(settings, adapters, state, publisher).run(rebuild=rebuild)
     intake = Intake(state.admission, state.budget, codec.explain, adapters.letter, recovered)
-    policy = CheckpointPolicy(settings.checkpoints.interval_s, settings.checkpoints.keep)
-    base = loaded.name if loaded else None
+    saving = settings.checkpoints
+    policy = CheckpointPolicy(saving.interval_s, saving.keep, anchor_s=saving.anchor_s)
+    base = loaded.base if loaded else None
     checkpointer = Checkpointer(adapters.store, policy, adapters.new_writer(), state.tables, state.small, base)
-    durability = Durability(settings, adapters, state, intake, publisher, checkpointer, recovered)
+    gatekeeper = Gatekeeper(settings.publish, state.model, state.trainer.cases, state.published, state.gate)
+    durability = Durability(settings, adapters, state, intake, publisher, gatekeeper, checkpointer, recovered)
     try:
-        durability.start()
+        durability.start()  # from here on a rollback that was asked for is done
+        if recovered.past.seen is not None and adapters.store.request() == recovered.past.seen:
+            adapters.store.drop_request()
         adapters.source.start_reading(recovered.positions)
         logger.info(
             "taken over",

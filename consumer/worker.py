@@ -17,6 +17,7 @@ from consumer.learning import quality
 from consumer.messages import Decoded, Float64Array, Int64Array, Outcome
 from consumer.read_ahead import Reader
 from consumer.settings import Settings
+from consumer.stall_watch import StallWatch
 
 logger = logging.getLogger(__name__)
 
@@ -30,6 +31,8 @@ leave its last offsets without one."""
 class Ended(Enum):
     STOPPED = "stopped"
     LEASE_LOST = "lease lost"
+    ROLLBACK = "to be rolled back"
+    """Serve another term: it begins with the rollback."""
 
 
 class Worker:
@@ -55,20 +58,23 @@ class Worker:
         self._live_from = {p: end for p, (_, end) in adapters.source.bounds().items()}
         self._unpublished: list[tuple[Int64Array, bool]] = []
         self._refusal: Fatal | None = None
+        self._is_rolling_back = False
         self._n_idle = 0
         self._newest_ms = 0
         self._report_at_s = 0.0
+        self._stalls = StallWatch(settings.publish.stalled_after_s, self._clock.monotonic_s())
+        self._n_capped = state.trainer.n_capped
         self._metadata_at_s = self._clock.monotonic_s() + METADATA_INTERVAL_S
 
     def run(self, should_stop: Callable[[], bool]) -> Ended:
         """Learn and publish until told to stop. What was taken is safe before it returns or raises Fatal."""
-        while not should_stop() and self._refusal is None:
+        while not should_stop() and self._refusal is None and not self._is_rolling_back:
             if not self.step():
                 return Ended.LEASE_LOST
         self._durability.finish()
         if self._refusal is not None:
             raise self._refusal
-        return Ended.STOPPED
+        return Ended.ROLLBACK if self._is_rolling_back else Ended.STOPPED
 
     def step(self) -> bool:
         """One turn of the loop; False once the lease is lost."""
@@ -102,6 +108,7 @@ class Worker:
     def _publish_and_save(self) -> None:
         if not self._durability.step():
             return
+        self._stalls.published(self._clock.monotonic_s())
         at_s = self._clock.wall_s()
         for timestamps_ms, is_live in self._unpublished:
             self._telemetry.events_published(_ages_s(timestamps_ms, at_s), is_live=is_live)
@@ -115,6 +122,7 @@ class Worker:
             self._newest_ms = max(self._newest_ms, int(timestamps_ms.max()))
         if all(self._intake.positions.get(p, 0) >= end for p, end in self._live_from.items()):
             self._durability.reach_live()
+        self._stalls.learned(int(np.count_nonzero(outcome == Outcome.ADMITTED)))
         self._telemetry.batch_learned(len(outcome), seconds)
         self._telemetry.outcomes(taken.outcomes())
         self._telemetry.dead_letters(taken.dead_letter_counts())
@@ -126,7 +134,10 @@ class Worker:
         self._telemetry.loop_moved(now_s)
         if now_s >= self._report_at_s:
             self._report_at_s = now_s + REPORT_INTERVAL_S
+            self._is_rolling_back = self._durability.is_rollback_due
             self._tell_lag()
+            self._telemetry.publish_stalled(self._stalls.is_stalled(now_s))
+            self._tell_capped()
             self._telemetry.quality(*quality.summary(self._state.trainer.quality))
             self._telemetry.state(self._state.row_counts(), self._state.n_bytes)
         if now_s >= self._metadata_at_s:
@@ -138,6 +149,11 @@ class Worker:
         behind = {(topic, p): max(0, end - positions.get(p, 0)) for p, (_, end) in self._source.lag().items()}
         seconds = max(0.0, self._clock.wall_s() - self._newest_ms / 1000) if any(behind.values()) else 0.0
         self._telemetry.lag(behind, seconds if self._newest_ms else 0.0)
+
+    def _tell_capped(self) -> None:
+        n_capped = self._state.trainer.n_capped
+        self._telemetry.events_capped(n_capped - self._n_capped)
+        self._n_capped = n_capped
 
     def _read_new_partitions(self) -> None:
         """Partitions added to the input topic start at their beginning."""

@@ -37,10 +37,11 @@ class Event(NamedTuple):
 
 
 def small_settings(**changes: Any) -> Settings:
-    """Tables as small as the settings allow, every event sampled; a change names a section and what differs there."""
+    """Tables as small as the settings allow, every event sampled, nobody capped; a change names a section and what
+    differs there."""
     sections: dict[str, dict[str, Any]] = {
         "catalogue": {"max_items": 100},
-        "users": {"max_users": 100, "history": 10},
+        "users": {"max_users": 100, "history": 10, "remembered_pairs": 512, "daily_item_weight": 1e6},
         "models": {"item_to_item": {"neighbours": 8}, "session_knn": {"sessions": 64, "recent": 8}},
         "publish": {"related": 8},
         "evaluation": {"sample_one_in": 1},

@@ -17,11 +17,14 @@ from functools import partial
 
 import numpy as np
 
-from consumer.checkpoints import contents
+from consumer.checkpoints import contents, requests
 from consumer.checkpoints.contents import Notes
+from consumer.checkpoints.retention import Fact, kept
 from consumer.checkpoints.writer import Writer
+from consumer.errors import CorruptCheckpoint, Fatal
 from consumer.messages import Int64Array
 from consumer.ports import CheckpointStore
+from consumer.snapshots import formats
 from consumer.tables import Array, Table
 
 logger = logging.getLogger(__name__)
@@ -45,6 +48,7 @@ class CheckpointPolicy:
     interval_s: float
     keep: int
     piece_bytes: int = PIECE_BYTES
+    anchor_s: float = 3_600.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,12 +197,29 @@ class Checkpointer:
 
     def _prune(self, epoch: int) -> None:
         """Keep the newest ones, and every one of a higher epoch: those belong to our successor."""
-        ours = [name for name in self._store.names() if contents.epoch_of(name) <= epoch]
-        for old in ours[: -self._policy.keep]:
+        facts = [self._fact(name) for name in self._store.names() if contents.epoch_of(name) <= epoch]
+        newest_s = max((fact.saved_at_s for fact in facts), default=0.0)
+        staying = kept(facts, self._policy.keep, self._policy.anchor_s, newest_s, self._wanted())
+        for old in (fact.name for fact in facts if fact.name not in staying):
             try:
                 self._store.remove(old)
             except OSError as error:
                 logger.warning("old checkpoint not removed", extra={"checkpoint": old, "why": str(error)})
+
+    def _fact(self, name: str) -> Fact:
+        try:
+            notes = contents.decode(name, self._store.notes(name))
+        except CorruptCheckpoint:
+            return Fact(name, 0.0, is_good=False)
+        return Fact(name, formats.seconds_of(notes.saved_at), is_good=notes.verdict == contents.GOOD)
+
+    def _wanted(self) -> list[str]:
+        """The one that a rollback asked for will need."""
+        request = self._store.request()
+        try:
+            return [] if request is None else [requests.decode(request).checkpoint]
+        except Fatal:  # whoever executes it will say so
+            return []
 
 
 def _copied(name: str, table: Table, rows: Int64Array) -> Rows:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
+from typing import Any
 
 import msgspec
 
@@ -28,6 +29,11 @@ BINDING = (
 """Settings that shape the state: with another value a checkpoint cannot be taken up. Everything else may change."""
 
 
+GOOD = "good"
+HELD = "held"
+UNPROVEN = "unproven"
+
+
 class Notes(msgspec.Struct, frozen=True, kw_only=True):
     """The small facts of a checkpoint, all of the same moment."""
 
@@ -43,6 +49,19 @@ class Notes(msgspec.Struct, frozen=True, kw_only=True):
     watermark_ms: int | None
     saved_at: str
     binding: dict[str, str]
+    verdict: str = UNPROVEN
+    """Of the gate on this state: GOOD, it (or what it grew from since the last version) went out; HELD, it did not;
+    UNPROVEN: nothing was cut from it yet."""
+    quality: dict[str, float] = {}
+    """Live figures of the ensemble at this moment; none before the first sample."""
+    discarded: list[dict[str, Any]] = []
+    """Input that the state has left out, by rollbacks."""
+    request: str = ""
+    """Id of the rollback done last."""
+    rolled_back_at: int = -1
+    """Version at which it was done."""
+    held_since_s: float = 0.0
+    """Wall time since when versions are held for a reason that ends in a rollback; 0: they are not."""
 
 
 def name_of(notes: Notes) -> str:

@@ -25,6 +25,7 @@ OF_ANY_LENGTH = frozenset(
         "departed.length",
         "departed.hashes",
         "admission.partition_ms",
+        "daily_cap.entries",
     }
 )
 """Small arrays whose length is part of the state."""
@@ -53,7 +54,7 @@ def require_fitting_small(name: str, arrays: Mapping[str, Array], small: Mapping
 def require_consistent(name: str, tables: Columns, arrays: Mapping[str, Array]) -> None:
     """Raise CorruptCheckpoint unless every row number and length lies inside what it points into."""
     items, users, window = tables["items"], tables["users"], tables["window"]
-    n_items = len(items["touched"])
+    published, n_items = tables["published"], len(items["touched"])
     checks = {
         "items.neighbour": _is_within(items["neighbour"], -1, n_items - 1),
         "items.size": _is_within(items["size"], 0, items["neighbour"].shape[1]),
@@ -61,6 +62,13 @@ def require_consistent(name: str, tables: Columns, arrays: Mapping[str, Array]) 
         "users.items": _is_within(users["items"], -1, n_items - 1),
         "users.head": _is_within(users["head"], 0, users["items"].shape[1] - 1),
         "users.n_events": _is_within(users["n_events"], 0, users["items"].shape[1]),
+        "published.neighbour": _is_within(published["neighbour"], -1, n_items - 1),
+        "published.size": _is_within(published["size"], 0, published["neighbour"].shape[1]),
+        "published.lists.top": _is_within(arrays["published.lists.top"], -1, n_items - 1),
+        "cases.item": _is_within(arrays["cases.item"], -1, n_items - 1),
+        "cases.history": _is_within(arrays["cases.history"], -1, n_items - 1),
+        "cases.n_history": _is_within(arrays["cases.n_history"], 0, arrays["cases.history"].shape[1]),
+        "cases.n_cases": _is_within(arrays["cases.n_cases"], 0, np.iinfo(np.int64).max),
         "popularity.top": _is_within(arrays["popularity.top"], -1, n_items - 1),
         "window.partitions": _is_within(window["partitions"], 0, max(0, len(arrays["admission.partition_ms"]) - 1)),
         "admission.clock": _is_within(arrays["admission.clock"][HEAD], 0, max(0, len(window["times_ms"]) - 1))

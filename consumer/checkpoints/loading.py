@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from consumer.checkpoints import contents
 from consumer.checkpoints.contents import Notes
@@ -16,6 +16,7 @@ from consumer.learning.trainer import Trainer
 from consumer.models.state import ModelState
 from consumer.ports import CheckpointStore
 from consumer.settings import Settings
+from consumer.snapshots.gate_state import GateState
 from consumer.snapshots.published import PublishedRows
 from consumer.tables import Array, Table
 
@@ -31,6 +32,7 @@ class AllState:
     trainer: Trainer
     budget: DeadLetterBudget
     published: PublishedRows
+    gate: GateState = field(default_factory=GateState)
 
     @property
     def n_bytes(self) -> int:
@@ -61,6 +63,7 @@ class AllState:
             **self.trainer.small(),
             **self.budget.small(),
             **self.published.small(),
+            **self.gate.small(),
         }
 
     def restore(self, name: str, arrays: Mapping[str, Array]) -> None:
@@ -73,12 +76,29 @@ class AllState:
         self.admission.restore(tables["window"], arrays)
         self.trainer.restore(arrays)
         self.budget.restore(arrays)
+        self.gate.restore(arrays)
 
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
     name: str
     notes: Notes
+    base: str | None
+    """The checkpoint whose arrays the state still has; None: it was put together from several."""
+
+
+def notes_of(store: CheckpointStore, settings: Settings, name: str) -> Notes:
+    """Raises CorruptCheckpoint, or Fatal if it was learned with other binding settings."""
+    notes = contents.decode(name, store.notes(name))
+    contents.check_binding(name, notes.binding, settings)
+    return notes
+
+
+def load(store: CheckpointStore, settings: Settings, state: AllState, name: str) -> Loaded:
+    """Restore this checkpoint. Raises CorruptCheckpoint, or Fatal if it was learned with other binding settings."""
+    notes = notes_of(store, settings, name)
+    state.restore(name, store.arrays(name))
+    return Loaded(name, notes, name)
 
 
 def load_newest(store: CheckpointStore, settings: Settings, state: AllState) -> Loaded | None:
@@ -88,11 +108,7 @@ def load_newest(store: CheckpointStore, settings: Settings, state: AllState) -> 
     """
     for name in reversed(store.names()):
         try:
-            notes = contents.decode(name, store.notes(name))
-            contents.check_binding(name, notes.binding, settings)
-            state.restore(name, store.arrays(name))
+            return load(store, settings, state, name)
         except CorruptCheckpoint as error:
             logger.warning("checkpoint skipped", extra={"checkpoint": name, "why": str(error)})
-            continue
-        return Loaded(name, notes)
     return None

@@ -31,6 +31,7 @@ from consumer.messages import Int64Array
 from consumer.tables import Array
 
 CONTENTS = "contents.json"
+REQUEST = "rollback-request.json"
 UNFINISHED = "unfinished-"
 REMOVED = "removed-"
 NAME = re.compile(r"checkpoint-\d+(-\d+)*")
@@ -120,6 +121,27 @@ class LocalStore:
         doomed = self._directory / f"{REMOVED}{uuid.uuid4().hex}"
         (self._directory / name).rename(doomed)
         shutil.rmtree(doomed)
+
+    def request(self) -> bytes | None:
+        try:
+            return (self._directory / REQUEST).read_bytes()
+        except FileNotFoundError:
+            return None
+
+    def put_request(self, request: bytes) -> None:
+        unfinished = self._directory / f"{REQUEST}.{uuid.uuid4().hex}"
+        unfinished.write_bytes(request)
+        _sync(unfinished)
+        unfinished.rename(self._directory / REQUEST)
+        _sync(self._directory)
+
+    def drop_request(self) -> None:
+        (self._directory / REQUEST).unlink(missing_ok=True)
+        _sync(self._directory)
+
+    def n_bytes(self, name: str) -> int:
+        """Size of its arrays. Raises CorruptCheckpoint."""
+        return sum(entry.n_bytes for entry in self._listing(name).arrays.values())
 
     def notes(self, name: str) -> bytes:
         return self._listing(name).notes.encode()

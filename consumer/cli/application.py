@@ -9,11 +9,13 @@ import typer
 from consumer import __version__
 from consumer.cli import console
 from consumer.cli.check_config import check_config
+from consumer.cli.checkpoints import checkpoints
 from consumer.cli.demo import demo
 from consumer.cli.evaluate import evaluate
 from consumer.cli.exit_codes import EXPLAINED
 from consumer.cli.recommend import recommend
 from consumer.cli.related import related
+from consumer.cli.rollback import rollback
 from consumer.cli.run import run
 from consumer.cli.show_config import show_config
 from consumer.cli.top import top
@@ -30,7 +32,20 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-COMMANDS = (run, demo, check_config, show_config, topics, top, related, recommend, evaluate, warm_start)
+COMMANDS = (
+    run,
+    demo,
+    check_config,
+    show_config,
+    topics,
+    top,
+    related,
+    recommend,
+    evaluate,
+    warm_start,
+    checkpoints,
+    rollback,
+)
 for command in COMMANDS:
     app.command(epilog=EXPLAINED)(command)
 

@@ -14,7 +14,9 @@ import numpy as np
 
 from consumer.events.admission import AdmittedBatch
 from consumer.kernels import hot_kernel, prefetch
-from consumer.learning import quality
+from consumer.learning import cases, daily_cap, quality
+from consumer.learning.cases import CaseArrays
+from consumer.learning.daily_cap import CapArrays
 from consumer.learning.quality import QualityArrays
 from consumer.messages import (
     Float64Array,
@@ -112,7 +114,7 @@ def allocate_work(history: int) -> Work:
 
 
 class State(NamedTuple):
-    """The arrays of `ModelState` and of the quality window."""
+    """The arrays of `ModelState`, of the quality window, the sampled cases and the daily cap."""
 
     items: IndexArrays
     text: ItemText
@@ -122,6 +124,8 @@ class State(NamedTuple):
     ensemble: Ensemble
     quality: QualityArrays
     work: Work
+    cases: CaseArrays
+    cap: CapArrays
 
 
 class Limits(NamedTuple):
@@ -131,6 +135,7 @@ class Limits(NamedTuple):
     user_ttl_ms: int
     session_gap_ms: int
     sample_one_in: int
+    most_a_day: float
     topic_hash: np.uint64
 
 
@@ -257,6 +262,12 @@ def _rank_sample(state: State, n_history: int, item: int, time_ms: int) -> None:
         fusion.learn_sample(models.fusion, n_history, 0)
         return
     place = rank_next(state, n_history, item, time_ms)
+    lists, shares = state.work.lists, state.popularity
+    beforehand = popularity.weigh_half_lives(shares, state.items.counts[N_LIVE], shares.work)
+    cases.keep(
+        state.cases, state.work.history, n_history, item, time_ms,
+        place_of(lists.merged, lists.lengths[MERGED], item), popularity.score(shares, shares.work, beforehand, item),
+    )  # fmt: skip
     ensemble.learn_sample(models, state.work.pool, item, logit.STEP)
     fusion.learn_sample(models.fusion, n_history, place)
 
@@ -270,8 +281,8 @@ def _place_proposed(pool: Pool, member: int, item: int) -> int:
 
 
 @hot_kernel
-def _learn_sequence(state: State, limits: Limits, columns: Columns, i: int, item: int) -> None:
-    """Learn an event that enters its user's history."""
+def _learn_sequence(state: State, limits: Limits, columns: Columns, i: int, item: int, is_counted: bool) -> None:
+    """Learn an event that enters its user's history; one that isn't counted adds nothing to what items say."""
     history = state.work.history
     time_ms = columns.time_ms[i]
     user = user_of(state, limits, columns.user_key[i, 0], columns.user_key[i, 1])
@@ -283,11 +294,12 @@ def _learn_sequence(state: State, limits: Limits, columns: Columns, i: int, item
     session = histories.session_of(state.histories, user, columns.session_key[i], time_ms, limits.session_gap_ms)
     before = state.work.before
     n_before = histories.predecessors(state.histories, user, session, before)
-    item_to_item.learn_event(
-        state.ensemble.item_to_item, state.items.counts[N_USED], state.items.is_live, state.items.dirty,
-        item, before, n_before, time_ms,
-    )  # fmt: skip
-    if ensemble.has_session_knn(state.ensemble.sessions):
+    if is_counted:
+        item_to_item.learn_event(
+            state.ensemble.item_to_item, state.items.counts[N_USED], state.items.is_live, state.items.dirty,
+            item, before, n_before, time_ms,
+        )  # fmt: skip
+    if is_counted and ensemble.has_session_knn(state.ensemble.sessions):
         session_knn.learn_event(
             state.ensemble.session_knn, state.ensemble.sessions, state.items.is_live, state.items.dirty,
             item, session_ring.key_of(columns.user_key[i, 0], session), time_ms,
@@ -298,7 +310,11 @@ def _learn_sequence(state: State, limits: Limits, columns: Columns, i: int, item
 
 @hot_kernel
 def _learn_event(state: State, limits: Limits, columns: Columns, i: int) -> None:
-    weight = columns.weight[i]
+    weight = daily_cap.allowed(
+        state.cap, columns.user_key[i, 0], columns.item_key[i, 0], columns.weight[i],
+        limits.most_a_day, columns.time_ms[i],
+    )  # fmt: skip
+    is_counted = weight != 0.0 or columns.weight[i] == 0.0
     is_late = columns.outcome[i] == _LATE_POPULARITY_ONLY
     item = recency_index.find(state.items, columns.item_key[i, 0], columns.item_key[i, 1])
     if item == NONE:
@@ -306,7 +322,7 @@ def _learn_event(state: State, limits: Limits, columns: Columns, i: int) -> None
     elif weight > 0.0 and not is_late:
         popularity.learn_mixture(state.popularity, state.items.counts[N_LIVE], item, weight)
     if columns.enters_history[i] and not is_late:
-        _learn_sequence(state, limits, columns, i, item)
+        _learn_sequence(state, limits, columns, i, item, is_counted)
     popularity.learn_event(
         state.popularity, state.items.counts[N_USED], state.items.is_live, state.items.dirty,
         item, weight, columns.time_ms[i],
@@ -332,6 +348,7 @@ def _look_ahead(state: State, limits: Limits, columns: Columns, i: int) -> None:
     if _is_learned(columns, far):
         prefetch(items.slots, int(columns.item_key[far, 0] & np.uint64(len(items.slots) - 1)), 0)
         prefetch(users.slots, int(columns.user_key[far, 0] & np.uint64(len(users.slots) - 1)), 0)
+        daily_cap.prefetch_pair(state.cap, columns.user_key[far, 0], columns.item_key[far, 0])
     middle = i + 3 * LOOK_AHEAD
     if _is_learned(columns, middle):
         item = recency_index.find(items, columns.item_key[middle, 0], columns.item_key[middle, 1])
@@ -398,6 +415,7 @@ def _sweep(state: State) -> None:
     item_to_item.forget_items(state.ensemble.item_to_item, n_used, state.items.is_live, state.items.dirty)
     session_knn.forget_items(state.ensemble.sessions, state.items.is_live)
     histories.forget_items(state.histories, state.users, state.users.counts[N_USED], state.items.is_live)
+    cases.forget_items(state.cases, state.items.is_live)
     recency_index.release_retired(state.items)
 
 
@@ -414,6 +432,8 @@ class Trainer:
         self._model = model
         self._before_recycling = before_recycling
         self.quality = quality.allocate()
+        self.cases = cases.allocate(settings.users.history)
+        self.cap = daily_cap.allocate(settings.users.remembered_pairs)
         self._work = allocate_work(settings.users.history)
         kinds = list(settings.input.event_types.values())
         self._weights = np.array([kind.weight for kind in kinds])
@@ -425,6 +445,7 @@ class Trainer:
             user_ttl_ms=int(settings.users.user_ttl_s * 1000),
             session_gap_ms=int(settings.users.session_gap_s * 1000),
             sample_one_in=settings.evaluation.sample_one_in,
+            most_a_day=settings.users.daily_item_weight * float(np.abs(self._weights).max()),
             topic_hash=np.uint64(0),
         )
 
@@ -441,14 +462,21 @@ class Trainer:
             if why != DONE:
                 self._make_room(why, columns, start)
 
+    @property
+    def n_capped(self) -> int:
+        """Events counted in part or not at all, since their user had weighed enough on their item that day."""
+        return int(self.cap.n_capped[0])
+
     def small(self) -> Mapping[str, Array]:
-        """The quality window, for checkpoints."""
-        return {f"quality.{name}": array for name, array in self.quality._asdict().items()}
+        """The quality window, the sampled cases and the daily cap, for checkpoints."""
+        groups = {"quality": self.quality._asdict(), "cases": self.cases._asdict(), "daily_cap": self.cap._asdict()}
+        return {f"{group}.{name}": array for group, arrays in groups.items() for name, array in arrays.items()}
 
     def restore(self, small: Mapping[str, Array]) -> None:
-        """Take over the state of a checkpoint."""
+        """Take over the state of a checkpoint. The daily cap begins anew where the settings give it another size."""
         for name, array in self.small().items():
-            array[...] = small[name]
+            if name != "daily_cap.entries" or array.shape == small[name].shape:
+                array[...] = small[name]
 
     def _make_room(self, why: int, columns: Columns, event: int) -> None:
         model = self._model
@@ -467,7 +495,7 @@ class Trainer:
         model = self._model
         return State(
             model.items, model.text, model.users, model.histories, model.popularity,
-            model.ensemble, self.quality, self._work,
+            model.ensemble, self.quality, self._work, self.cases, self.cap,
         )  # fmt: skip
 
     def _columns(self, batch: AdmittedBatch) -> Columns:

@@ -12,9 +12,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from consumer.learning.cases import Answers
 from consumer.messages import Float64Array, Int32Array, Int64Array, UInt8Array, UInt64Array
 from consumer.models.state import ModelState
 from consumer.snapshots.formats import MODULUS
+from consumer.snapshots.published_lists import PublishedLists
 from consumer.tables import Table
 
 MIN_CAPACITY = 1_024
@@ -29,11 +31,15 @@ class RowHashes:
 
 
 class PublishedRows:
-    """Row-aligned with the items of a `ModelState`; belongs to every checkpoint."""
+    """Row-aligned with the items of a `ModelState`; belongs to every checkpoint.
 
-    def __init__(self) -> None:
+    `lists` has what readers would recommend from, where `neighbours` says how wide the related rows are.
+    """
+
+    def __init__(self, neighbours: int = 0) -> None:
         self.departed: dict[bytes, RowHashes] = {}
         self.checksum = 0
+        self.lists = PublishedLists(MIN_CAPACITY, neighbours)
         self._allocate(MIN_CAPACITY)
 
     def _allocate(self, capacity: int) -> None:
@@ -42,6 +48,7 @@ class PublishedRows:
         self.related_hash: UInt64Array = np.zeros(capacity, np.uint64)
         self.score_waits_since: Int64Array = np.zeros(capacity, np.int64)  # version; 0: doesn't wait
         self.related_waits_since: Int64Array = np.zeros(capacity, np.int64)
+        self.reference: Float64Array = np.zeros(capacity)  # score when the gate's window began
         self.dirty: UInt8Array = np.zeros(capacity, np.uint8)
 
     def _arrays(self) -> dict[str, NDArray[np.generic]]:
@@ -51,6 +58,8 @@ class PublishedRows:
             "related_hash": self.related_hash,
             "score_waits_since": self.score_waits_since,
             "related_waits_since": self.related_waits_since,
+            "reference": self.reference,
+            **self.lists.arrays(),
         }
 
     def fit(self, n_rows: int) -> None:
@@ -62,6 +71,7 @@ class PublishedRows:
             capacity *= 2
         old, dirty = self._arrays(), self.dirty
         self._allocate(capacity)
+        self.lists.fit(capacity)
         for name, array in self._arrays().items():
             array[: len(old[name])] = old[name]
         self.dirty[: len(dirty)] = dirty
@@ -78,6 +88,8 @@ class PublishedRows:
         self.score[row] = np.nan
         self.score_hash[row] = self.related_hash[row] = 0
         self.score_waits_since[row] = self.related_waits_since[row] = 0
+        self.reference[row] = 0.0
+        self.lists.clear(row)
         self.dirty[row] = 1
 
     def take_back(self, key: bytes, row: int) -> None:
@@ -105,6 +117,26 @@ class PublishedRows:
         held[rows] = hashes
         self.dirty[rows] = 1
 
+    def begin_window(self) -> None:
+        """From here on the gate holds movement of scores against what is published now."""
+        self.reference[:] = np.nan_to_num(self.score, nan=0.0)
+        self.dirty[:] = 1
+
+    def take_lists(self, model: ModelState, rows: Int64Array) -> None:
+        """These related rows were committed as the model has them now, and with them its tables."""
+        self._follow_landmark(model)
+        self.lists.take(model, rows)
+
+    def answers(self, model: ModelState) -> Answers:
+        """What readers would recommend from, to be asked beside the live model."""
+        self.fit(len(model.items.is_live))
+        self._follow_landmark(model)
+        return self.lists.answers()
+
+    def _follow_landmark(self, model: ModelState) -> None:
+        if self.lists.follow_landmark(model.item_to_item):
+            self.dirty[:] = 1
+
     def forget(self, key: bytes) -> None:
         """Tombstones for a departed key were committed."""
         hashes = self.departed.pop(key)
@@ -115,6 +147,7 @@ class PublishedRows:
         self.departed = {}
         self.checksum = 0
         self._allocate(len(self.score))
+        self.lists.clear_all()
         self.dirty[:] = 1
 
     def note(self, key: bytes, row: int, new_hash: int, *, is_score: bool) -> None:
@@ -158,10 +191,12 @@ class PublishedRows:
                 [(h.score, h.related) for h in self.departed.values()], np.uint64
             ).reshape(-1, 2),
             "published.checksum": np.array([self.checksum], np.uint64),
+            **{f"published.lists.{name}": array for name, array in self.lists.small().items()},
         }  # fmt: skip
 
     def restore(self, arrays: Mapping[str, NDArray[np.generic]], small: Mapping[str, NDArray[np.generic]]) -> None:
         """Take over the state of a checkpoint."""
+        self.clear()
         self.fit(len(arrays["score"]))
         for name, array in self._arrays().items():
             array[: len(arrays[name])] = arrays[name]
@@ -174,3 +209,5 @@ class PublishedRows:
             )
         }
         self.checksum = int(small["published.checksum"][0])
+        for name, array in self.lists.small().items():
+            array[...] = small[f"published.lists.{name}"]

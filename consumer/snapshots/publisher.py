@@ -1,8 +1,8 @@
 """Publishes versions: rows and manifest in one Kafka transaction, and dead letters with them.
 
 Steps 1 and 2 of the order of durability (DESIGN.md): everything of a version is written, delivered and committed before
-a row counts as published. Nothing is learned in between: a version is cut, written and confirmed within one call, whose
-work the settings bound (`publish.max_rows`).
+a row counts as published. Nothing may be learned between cutting a version and publishing it; the settings bound that
+work (`publish.max_rows`).
 """
 
 from __future__ import annotations
@@ -64,6 +64,8 @@ class Publisher:
         self.last_reserved = 0
         """No version beyond this one may go out before a checkpoint has reserved more."""
         self.epoch = 0
+        self.discarded: Sequence[Mapping[str, object]] = ()
+        """Input that rollbacks have left out, for the manifest."""
         self.output_positions: dict[str, dict[int, int]] = {}
         """Per row topic and partition: last written offset + 1."""
         self.dead_letter_positions: dict[int, int] = {}
@@ -78,22 +80,25 @@ class Publisher:
         self._output.commit()
         self.epoch = epoch
 
-    def publish(self, moment: Moment, dead_letters: Sequence[OutputRecord]) -> Written:
-        """Cut, write and commit the next version. On Retryable nothing has changed; on Fenced see `settle`."""
-        number = self.version + 1
+    def cut(self, moment: Moment) -> Version:
+        """The next version, of this moment. It may be left at that: nothing depends on its being published."""
+        publish = self._settings.publish
+        return cut(self.version + 1, self._model, self.rows, publish, moment.at_s, moment.watermark_ms)
+
+    def publish(self, version: Version, moment: Moment, dead_letters: Sequence[OutputRecord]) -> Written:
+        """Write and commit the version just cut. On Retryable nothing has changed; on Fenced see `settle`."""
+        number = version.number
         if number > self.last_reserved:
             raise Fatal(
                 f"version {number} is beyond the last reserved one: no checkpoint could be saved for too long; "
                 "see earlier messages about checkpoints"
             )
-        publish = self._settings.publish
-        version = cut(number, self._model, self.rows, publish, moment.at_s, moment.watermark_ms)
         self._output.begin()
         self._output.write([*dead_letters, *version.records()])
         delivered = self._output.flush()
         manifest = self._manifest(version, moment, self._advanced(delivered))
         key = self._settings.model.encode()
-        self._output.write([OutputRecord(publish.manifests_topic, key, formats.encode(manifest))])
+        self._output.write([OutputRecord(self._settings.publish.manifests_topic, key, formats.encode(manifest))])
         self._in_doubt = (version, delivered)
         self._output.commit()
         self._confirm()
@@ -155,7 +160,7 @@ class Publisher:
             rows=version.row_counts(),
             rows_waiting=dict(version.waiting),
             checksum=formats.checksum_text(checksum_after(version, self.rows)),
-            discarded=[],
+            discarded=list(self.discarded),
             model=dict(moment.description()),
             settings_digest=self._digest,
             writer={"epoch": self.epoch, "instance": self._instance},

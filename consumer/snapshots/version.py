@@ -13,11 +13,13 @@ from consumer.models import item_to_item
 from consumer.models.state import ModelState
 from consumer.settings import Publish
 from consumer.snapshots import formats
+from consumer.snapshots.finiteness import first_not_finite
 from consumer.snapshots.published import PublishedRows
 from consumer.snapshots.related_text import around, related_values
 from consumer.snapshots.selection import due_related, due_scores, most_urgent
 
 NO_ROWS: Int64Array = np.zeros(0, np.int64)
+NO_SCORES: Float64Array = np.zeros(0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +42,9 @@ class Version:
     departed: Sequence[bytes]
     tombstones: Sequence[OutputRecord]
     waiting: dict[str, int]
+    model_scores: Float64Array  # (n_item_rows,) of the live items, NaN for other rows, at this moment
+    not_finite: str = ""
+    """What of the model is not finite, if anything: then there are no rows, for nothing can be made of it."""
 
     @property
     def n_rows(self) -> int:
@@ -70,12 +75,16 @@ def cut(
     published.depart(model, model.retired_items())
     departed = _next_departed(model, published, settings)
     limit = settings.max_rows - len(departed)
-    score_rows, values, n_scores_waiting = _due_scores(number, model, published, settings, limit)
+    model_scores = model.scores()
+    score_rows, n_scores_waiting = _due_scores(number, model, published, settings, limit, model_scores)
     related_rows, n_related_waiting = _due_related(number, model, published, settings, limit)
+    not_finite = first_not_finite(model, model_scores, related_rows)
+    if not_finite:
+        return Version(number, Upserts(), NO_SCORES, Upserts(), (), (), {}, model_scores, not_finite)
     if published.departed:
         _take_back_returned(model, published, np.union1d(score_rows, related_rows))
     n_departed_waiting = len(published.departed) - len(departed)
-    texts = [formats.score_text(value) for value in values.tolist()]
+    texts = [formats.score_text(value) for value in model_scores[score_rows].tolist()]
     updated_at = formats.timestamp(at_s)
     scores = [formats.score_value(text, number, updated_at) for text in texts]
     related = _related_values(number, model, related_rows, settings, watermark_ms)
@@ -90,6 +99,7 @@ def cut(
             settings.scores_topic: n_scores_waiting + n_departed_waiting,
             settings.related_topic: n_related_waiting + n_departed_waiting,
         },
+        model_scores=model_scores,
     )
 
 
@@ -101,6 +111,7 @@ def confirm(version: Version, model: ModelState, published: PublishedRows) -> No
     model.items.dirty[version.related.rows] = 1
     for key in version.departed:
         published.forget(key)
+    published.take_lists(model, version.related.rows)
 
 
 def checksum_after(version: Version, published: PublishedRows) -> int:
@@ -137,10 +148,9 @@ def _take_back_returned(model: ModelState, published: PublishedRows, rows: Int64
 
 
 def _due_scores(
-    number: int, model: ModelState, published: PublishedRows, settings: Publish, limit: int
-) -> tuple[Int64Array, Float64Array, int]:
-    """Rows to be published, their scores, and how many more wait."""
-    scores = model.scores()
+    number: int, model: ModelState, published: PublishedRows, settings: Publish, limit: int, scores: Float64Array
+) -> tuple[Int64Array, int]:
+    """Rows to be published, and how many more wait."""
     due = due_scores(
         scores,
         published.score,
@@ -151,7 +161,7 @@ def _due_scores(
         model.n_items,
     )
     rows, n_waiting = most_urgent(due, limit)
-    return rows, scores[rows], n_waiting
+    return rows, n_waiting
 
 
 def _due_related(

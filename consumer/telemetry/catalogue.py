@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from itertools import product
 from typing import Literal
 
+from consumer.learning.gate import REASONS
 from consumer.messages import Outcome
 
 Kind = Literal["counter", "gauge", "histogram", "info"]
@@ -136,6 +137,20 @@ PUBLISH_FAILED = Metric(
     "counter",
     "Versions that could not be committed, by reason.",
     (Label("reason", PUBLISH_FAILURES),),
+)
+PUBLISH_HELD = Metric(
+    "freshrank_publish_held",
+    "gauge",
+    "1 while new versions are held back for this reason, else 0; readers keep the last good one.",
+    (Label("reason", REASONS),),
+)
+PUBLISH_STALLED = Metric(
+    "freshrank_publish_stalled", "gauge", "1 while events are learned and no new version goes out, else 0."
+)
+EVENTS_CAPPED = Metric(
+    "freshrank_capped_events_total",
+    "counter",
+    "Events counted in part or not at all, because their user had weighed enough on their item that day.",
 )
 SNAPSHOT_VERSION = Metric("freshrank_snapshot_version", "gauge", "Version committed last.")
 SNAPSHOT_AGE = Metric(

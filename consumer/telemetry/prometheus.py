@@ -21,6 +21,7 @@ from prometheus_client.metrics_core import (
 
 from consumer import __version__
 from consumer.clock import Clock
+from consumer.learning import gate
 from consumer.messages import Float64Array
 from consumer.telemetry import catalogue
 from consumer.telemetry.health import Health
@@ -88,6 +89,19 @@ class PrometheusTelemetry:
 
     def publish_failed(self, reason: str) -> None:
         self._add_reason(catalogue.PUBLISH_FAILED, catalogue.PUBLISH_FAILURES, reason)
+
+    def publish_held(self, reason: str | None) -> None:
+        held: Values = {(known,): float(known == reason) for known in gate.REASONS}
+        with self._lock:
+            self._of(catalogue.PUBLISH_HELD).replace(held)
+
+    def publish_stalled(self, is_stalled: bool) -> None:
+        with self._lock:
+            self._of(catalogue.PUBLISH_STALLED).set(float(is_stalled))
+
+    def events_capped(self, n_events: int) -> None:
+        with self._lock:
+            self._of(catalogue.EVENTS_CAPPED).add(n_events)
 
     def checkpoint_saved(self, seconds: float, size_bytes: int, at_s: float) -> None:
         self._observe(catalogue.CHECKPOINT, seconds)

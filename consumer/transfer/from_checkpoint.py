@@ -21,7 +21,6 @@ from consumer.ports import CheckpointStore
 from consumer.settings import Settings
 from consumer.term import new_state
 
-
 _SHAPING = ("models.", "users.")
 
 

@@ -156,7 +156,7 @@ class Side:
     def _publish(self) -> None:
         started_s = time.perf_counter()
         moment = Moment(time.time(), {0: self._offset}, self._state.admission.watermark_ms, dict)
-        self._publisher.publish(moment, ())
+        self._publisher.publish(self._publisher.cut(moment), moment, ())
         self._spent.seconds["publish"] += time.perf_counter() - started_s
 
 

@@ -34,6 +34,7 @@ class FakeDisk:
     complete: dict[str, StoredCheckpoint] = field(default_factory=dict)
     unfinished: StoredCheckpoint | None = None
     is_full: bool = False
+    request: bytes | None = None
 
     def damage(self, name: str) -> None:
         """Its checksums no longer match."""
@@ -89,6 +90,18 @@ class FakeStore:
     def remove(self, name: str) -> None:
         with self._calls.call("remove_checkpoint", name):
             del self._disk.complete[name]
+
+    def request(self) -> bytes | None:
+        with self._calls.call("request"):
+            return self._disk.request
+
+    def put_request(self, request: bytes) -> None:
+        with self._calls.call("put_request"):
+            self._disk.request = request
+
+    def drop_request(self) -> None:
+        with self._calls.call("drop_request"):
+            self._disk.request = None
 
     def notes(self, name: str) -> bytes:
         with self._calls.call("notes", name):

@@ -39,6 +39,10 @@ class RecordingTelemetry:
     published_ages_s: dict[str, list[float]] = field(default_factory=lambda: {"live": [], "catch_up": []})
     versions: list[PublishedVersion] = field(default_factory=list)
     publish_failures: list[str] = field(default_factory=list)
+    stalls: list[bool] = field(default_factory=list)
+    n_capped: int = 0
+    judgements: list[str | None] = field(default_factory=list)
+    """Why each version was held, None: it was not."""
     checkpoints: list[SavedCheckpoint] = field(default_factory=list)
     checkpoint_failures: list[str] = field(default_factory=list)
     lag_records: dict[tuple[str, int], int] = field(default_factory=dict)
@@ -92,6 +96,15 @@ class RecordingTelemetry:
     def publish_failed(self, reason: str) -> None:
         self.journal.append("publish_failed")
         self.publish_failures.append(reason)
+
+    def publish_held(self, reason: str | None) -> None:
+        self.judgements.append(reason)
+
+    def publish_stalled(self, is_stalled: bool) -> None:
+        self.stalls.append(is_stalled)
+
+    def events_capped(self, n_events: int) -> None:
+        self.n_capped += n_events
 
     def checkpoint_saved(self, seconds: float, size_bytes: int, at_s: float) -> None:
         self.journal.append("checkpoint_saved")

@@ -150,7 +150,7 @@ def test_rows_that_nobody_vouches_for_are_not_shown_even_when_read_again(real: R
     with reading(real) as reader:
         reader.catch_up(DEADLINE_S)
         shown, scores = reader.version, dict(reader.scores())
-        intruder = writer.publisher.publish(writer.moment(), [_row(writer, b"intruder")])
+        intruder = writer.publish([_row(writer, b"intruder")])
         with pytest.raises(BrokenSnapshot, match="something else writes to these topics"):
             poll_until_version(reader, intruder.version or 0)
         assert (reader.version, dict(reader.scores())) == (shown, scores)

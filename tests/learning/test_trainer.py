@@ -46,7 +46,7 @@ def test_a_late_event_counts_for_popularity_and_touches_nothing_else() -> None:
     world.learn(admitted([Event("hat")], Outcome.LATE_POPULARITY_ONLY))
     changed = set(differences(world, without))
     assert world.score("hat") == pytest.approx(0.5, rel=1e-3)
-    assert all(name.startswith(("popularity.", "items.", "items_index.")) for name in changed)
+    assert all(name.startswith(("popularity.", "items.", "items_index.", "daily_cap.")) for name in changed)
     assert not changed & {"popularity.mixture", "items.weight", "items.counts", "items.neighbour"}
 
 

@@ -66,7 +66,8 @@ class Writer:
             self.watermark_ms = int(batch.watermark_ms[-1])
 
     def publish(self, letters: Sequence[OutputRecord] = ()) -> Written:
-        return self.publisher.publish(self.moment(), letters)
+        moment = self.moment()
+        return self.publisher.publish(self.publisher.cut(moment), moment, letters)
 
     def moment(self) -> Moment:
         at_s = (self.watermark_ms or START_MS) / 1000

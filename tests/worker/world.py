@@ -33,7 +33,7 @@ def settings(**changes: Any) -> Settings:
     """A small model that publishes and saves every few batches."""
     sections: dict[str, Any] = {
         "catalogue": {"max_items": 100},
-        "users": {"max_users": 100, "history": 10},
+        "users": {"max_users": 100, "history": 10, "remembered_pairs": 512},
         "models": {"item_to_item": {"neighbours": 8}},
         "evaluation": {"sample_one_in": 2},
         "publish": {"related": 8, "max_rows": 60, "interval_s": 0.1, "catch_up_share": 1.0},
@@ -111,7 +111,11 @@ class World:
                 letter=partial(dead_letter_record, topic=chosen.dead_letters_topic, max_bytes=1 << 20),
                 letter_coordinates=coordinates,
             )
-            return term.serve(chosen, adapters, instance, lambda: stop(source), rebuild=rebuild)
+            while True:
+                ended = term.serve(chosen, adapters, instance, lambda: stop(source), rebuild=rebuild)
+                if ended is not Ended.ROLLBACK:
+                    return ended
+                rebuild = False
         finally:
             source.die()
 
