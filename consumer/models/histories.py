@@ -6,6 +6,7 @@ time to live (event time) is forgotten. Consecutive events on the same item take
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import NamedTuple
 
 import numpy as np
@@ -15,6 +16,7 @@ from consumer.kernels import hot_kernel, prefetch
 from consumer.messages import Int32Array, Int64Array, UInt8Array
 from consumer.models.recency_index import NONE, IndexArrays
 from consumer.models.rows import Field, side_by_side
+from consumer.tables import Array
 
 UInt32Array = NDArray[np.uint32]
 
@@ -31,13 +33,17 @@ class HistoryArrays(NamedTuple):
     latest_ms: Int64Array  # (capacity,) greatest event time
 
 
-def allocate(capacity: int, length: int) -> HistoryArrays:
+HEADER: tuple[Field, ...] = (
+    ("latest_ms", np.int64), ("head", np.int32), ("n_events", np.int32), ("session", np.uint32)
+)  # fmt: skip
+"""What a row has once, not in every place."""
+
+
+def allocate(capacity: int, length: int, header: Mapping[str, Array] | None = None) -> HistoryArrays:
+    """Empty histories; `header`: zeros for the fields of HEADER, where they are to lie beside something else."""
     ring = side_by_side(capacity, (("items", np.int32), ("sessions", np.uint32), ("times_s", np.uint32)), length)
     ring["items"][:] = NONE
-    fields: tuple[Field, ...] = (
-        ("latest_ms", np.int64), ("head", np.int32), ("n_events", np.int32), ("session", np.uint32)
-    )  # fmt: skip
-    return HistoryArrays(**ring, **side_by_side(capacity, fields))
+    return HistoryArrays(**ring, **(side_by_side(capacity, HEADER) if header is None else header))
 
 
 @hot_kernel

@@ -24,6 +24,7 @@ from consumer.models import (
     session_ring,
 )
 from consumer.models.ensemble import Ensemble
+from consumer.models.histories import HistoryArrays
 from consumer.models.recency_index import N_LIVE, N_RETIRED, N_USED, IndexArrays
 from consumer.models.rows import memory_of
 from consumer.settings import Settings
@@ -64,8 +65,7 @@ class ModelState:
         self.session_knn = session_knn.allocate(n_items if knn.enabled else 0, knn.recent, knn.time_constant_s)
         self.sessions = session_ring.allocate(n_sessions)
         self.knn_scratch = session_knn.allocate_scratch(n_sessions, knn.recent)
-        self.users: IndexArrays = recency_index.allocate(n_users)
-        self.histories = histories.allocate(n_users, self.settings.users.history)
+        self.users, self.histories = self._no_users(n_users)
 
     @property
     def n_items(self) -> int:
@@ -161,9 +161,14 @@ class ModelState:
 
     def grow_users(self, capacity: int) -> None:
         """Room for so many users."""
-        self.users = recency_index.grown(self.users, capacity)
-        empty = histories.allocate(capacity, self.settings.users.history)
+        users, empty = self._no_users(capacity)
+        self.users = recency_index.moved(self.users, users)
         self.histories = _grown(self.histories, histories.HistoryArrays._fields, empty)
+
+    def _no_users(self, capacity: int) -> tuple[IndexArrays, HistoryArrays]:
+        """Room for so many; what an event touches of a user but his places is one cache line."""
+        users, header = recency_index.allocate_with(capacity, histories.HEADER)
+        return users, histories.allocate(capacity, self.settings.users.history, header)
 
     def widen_text(self, n_bytes: int) -> None:
         """Room for item ids of so many bytes."""
