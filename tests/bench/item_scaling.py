@@ -1,4 +1,4 @@
-"""Cost of an event with a million items against ten thousand: decode, admit, learn and cut versions, without a broker.
+"""Cost of an event with a million items against ten thousand: decode, admit, learn, cut versions; without a broker.
 
 `python -m tests.bench.item_scaling` measures in this process and prints JSON.
 """
@@ -22,6 +22,7 @@ from consumer.checkpoints.loading import AllState
 from consumer.events.codec import JsonCodec
 from consumer.messages import OutputRecord, Positions, RecordBatch
 from consumer.settings import Settings
+from consumer.snapshots.gatekeeper import Gatekeeper
 from consumer.snapshots.publisher import Moment, Publisher
 from consumer.term import new_state
 from producer_tools.plan import SyntheticPlan
@@ -98,6 +99,13 @@ class Side:
             self._settings, digest_of(self._settings), self._state.model, self._state.published, Nowhere(), "bench"
         )
         self._publisher.last_reserved = sys.maxsize
+        self._gatekeeper = Gatekeeper(
+            self._settings.publish,
+            self._state.model,
+            self._state.trainer.cases,
+            self._state.published,
+            self._state.gate,
+        )
         self._offset = 0
         self._spent = Spent()
         plan = SyntheticPlan(10**9, N_USERS, n_items, seed=3, start_ms=START_MS, events_per_s=EVENTS_PER_S)
@@ -156,7 +164,11 @@ class Side:
     def _publish(self) -> None:
         started_s = time.perf_counter()
         moment = Moment(time.time(), {0: self._offset}, self._state.admission.watermark_ms, dict)
-        self._publisher.publish(self._publisher.cut(moment), moment, ())
+        version = self._publisher.cut(moment)
+        if self._gatekeeper.judge(version, moment.watermark_ms, is_live=True) is not None:
+            raise SystemExit("the gate held a version of an unspoilt stream")
+        self._publisher.publish(version, moment, ())
+        self._gatekeeper.published(version, moment.watermark_ms, is_live=True)
         self._spent.seconds["publish"] += time.perf_counter() - started_s
 
 
