@@ -77,8 +77,9 @@ def allocate(capacity: int, half_lives_s: tuple[float, ...]) -> PopularityArrays
 
 @hot_kernel
 def net(popularity: PopularityArrays, item: int, h: int) -> float:
-    """c⁺ − c⁻, not below 0."""
-    return max(0.0, float(popularity.positive[item, h] - popularity.negative[item, h]))
+    """c⁺ − c⁻, not below 0; no number where one of them is none, so that nobody takes it for 0."""
+    value = float(popularity.positive[item, h] - popularity.negative[item, h])
+    return 0.0 if value <= 0.0 else value
 
 
 @hot_kernel

@@ -7,32 +7,36 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from consumer.messages import Float64Array, Int64Array
-from consumer.models.item_to_item import COUNT_TOTAL
+from consumer.kernels import kernel
+from consumer.messages import Float64Array, Int64Array, UInt8Array
+from consumer.models.item_to_item import COUNT_TOTAL, ItemToItemArrays
 from consumer.models.state import ModelState
-from consumer.tables import Array
 
 
-def first_not_finite(model: ModelState, scores: Float64Array, score_rows: Int64Array, related_rows: Int64Array) -> str:
-    """Name of the first that isn't; empty: all are. `scores` (n_item_rows,) has NaN for rows without a live item.
+@kernel
+def _sum_of_items(is_live: UInt8Array, i2i: ItemToItemArrays) -> float:
+    total = 0.0
+    for row in range(len(is_live)):
+        if is_live[row]:
+            total += i2i.counts[row] + i2i.evidence[row] + i2i.changed[row]
+    return total
 
-    Of what items have, the rows that are to be published are looked at: damage elsewhere either makes its row one of
-    them (a score that moves, a change that is no number) or reaches nobody.
+
+def first_not_finite(model: ModelState, scores: Float64Array, related_rows: Int64Array) -> str:
+    """Name of the first that isn't; empty: all are.
+
+    `scores` (n_item_rows,) has NaN for rows without a live item, and only there unless a count or total is none;
+    `related_rows` are to be published.
     """
     if np.count_nonzero(~np.isnan(scores)) != model.n_items or not np.isfinite(np.nansum(scores)):
         return "popularity"
-    i2i, popularity = model.item_to_item, model.popularity
-    columns: Mapping[str, Array] = {
-        "item_to_item.counts": i2i.counts[related_rows],
-        "item_to_item.evidence": i2i.evidence[related_rows],
-        "item_to_item.changed": i2i.changed[related_rows],
-        "item_to_item.weight": i2i.weight[related_rows],
-        "item_to_item.totals": i2i.totals[[COUNT_TOTAL]],
-        "popularity.positive": popularity.positive[score_rows],  # the greater of 0 and what is no number is 0: no score
-        "popularity.negative": popularity.negative[score_rows],  # would tell
-        "popularity.mixture": popularity.mixture,
-        "repeat": model.repeat.chance,
-        "fusion": model.fusion.chance,
-    }
+    i2i = model.item_to_item
     # A sum is finite only if all its terms are.
-    return next((name for name, column in columns.items() if not np.isfinite(column.sum(dtype=np.float64))), "")
+    sums: Mapping[str, float] = {
+        "item_to_item": _sum_of_items(model.items.is_live[: model.n_item_rows], i2i) + i2i.totals[COUNT_TOTAL],
+        "item_to_item.weight": i2i.weight[related_rows].sum(dtype=np.float64),
+        "popularity.mixture": model.popularity.mixture.sum(),
+        "repeat": model.repeat.chance.sum(),
+        "fusion": model.fusion.chance.sum(),
+    }
+    return next((name for name, total in sums.items() if not np.isfinite(total)), "")

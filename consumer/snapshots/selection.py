@@ -14,7 +14,7 @@ from consumer.messages import Float64Array, Int64Array, UInt8Array, UInt64Array
 
 
 class Due(NamedTuple):
-    """Rows that would have to go out (ascending), and how urgently (above 0, or no number)."""
+    """Rows that would have to go out (ascending), and how urgently (above 0)."""
 
     rows: Int64Array  # (n,)
     urgency: Float64Array  # (n,)
@@ -29,11 +29,8 @@ class Selection(NamedTuple):
 
 @hot_kernel
 def _urgency(size: float, waits_since: Int64Array, dirty: UInt8Array, row: int, version: int) -> float:
-    """Of a move of so many tolerances; keeps `waits_since`, the version in which the row became due (0: it isn't).
-
-    What is no number is due, so that the gate gets to see it.
-    """
-    if not size <= 1.0:
+    """Of a move of so many tolerances; keeps `waits_since`, the version in which the row became due (0: it isn't)."""
+    if size > 1.0:
         if waits_since[row] == 0:
             waits_since[row] = version
             dirty[row] = 1
@@ -71,7 +68,7 @@ def due_scores(
             continue  # most rows; a division for each would take most of the time
         size = 1.0 / tolerance if np.isnan(move) else move / allowed
         urgency = _urgency(size, waits_since, dirty, row, version)
-        if urgency != 0.0:
+        if urgency > 0.0:
             due.rows[n_due] = row
             due.urgency[n_due] = urgency
             n_due += 1
@@ -104,7 +101,7 @@ def due_related(
         if hashes[row] != 0:
             size *= changed[row] / (evidence[row] + count[row] + 1e-300)
         urgency = _urgency(size, waits_since, dirty, row, version)
-        if urgency != 0.0:
+        if urgency > 0.0:
             due.rows[n_due] = row
             due.urgency[n_due] = urgency
             n_due += 1

@@ -78,7 +78,7 @@ def cut(
     model_scores = model.scores()
     score_rows, n_scores_waiting = _due_scores(number, model, published, settings, limit, model_scores)
     related_rows, n_related_waiting = _due_related(number, model, published, settings, limit)
-    not_finite = first_not_finite(model, model_scores, score_rows, related_rows)
+    not_finite = first_not_finite(model, model_scores, related_rows)
     if not_finite:
         return Version(number, Upserts(), NO_SCORES, Upserts(), (), (), {}, model_scores, not_finite)
     if published.departed:

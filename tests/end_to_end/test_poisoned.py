@@ -94,6 +94,10 @@ def command(settings: Settings, directory: Path, *words: str) -> str:
     return done.stdout
 
 
+def is_good_one_kept(settings: Settings, directory: Path) -> bool:
+    return '"verdict": "good"' in command(settings, directory, "checkpoints", "--json")
+
+
 def test_an_item_flooded_by_a_few_users_gets_no_more_than_they_may_weigh(model: SettingsOf, tmp_path: Path) -> None:
     settings = settings_with(model)
     create_topics(settings, input_partitions=1)
@@ -120,6 +124,7 @@ def test_a_poisoned_model_is_held_and_rolled_back_under_higher_versions(
         worker.start_ready()
         produce(servers, topic, records[:N_EVENTS])
         learned(worker, reader, N_EVENTS)
+        until(lambda: is_good_one_kept(settings, tmp_path), "a state that went out is saved")
         assert worker.terminate() == 0
         before = rebuilt(published_by(settings))
         assert before.manifest is not None
@@ -130,7 +135,7 @@ def test_a_poisoned_model_is_held_and_rolled_back_under_higher_versions(
         held = rebuilt(published_by(settings))
         assert held.manifest == before.manifest
         assert held.related() == before.related()
-        assert '"verdict": "good"' in command(settings, tmp_path, "checkpoints", "--json")
+        assert is_good_one_kept(settings, tmp_path)
         assert "done" in command(settings, tmp_path, "rollback")
         learned(worker, reader, len(records))
         until(lambda: worker.metrics().get(held_metric) == 0.0, "versions go out again")
