@@ -214,7 +214,7 @@ def test_what_happened_is_told_once() -> None:
 
 
 def test_what_was_put_off_while_behind_goes_out_as_soon_as_the_end_is_reached() -> None:
-    world = World(settings(publish={"catch_up_share": 0.001}))
+    world = World(settings(publish={"catch_up_share": 0.001, "gate": {"enabled": False}}))
     world.produce(visits(400))
     assert world.live() is Ended.STOPPED
     first, *_, last = (datetime.fromisoformat(m.created_at) for m in world.manifests())
