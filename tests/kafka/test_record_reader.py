@@ -40,10 +40,11 @@ def reader(real: RealWorld) -> Iterator[RecordReader]:
 def send_all_kinds(world: RealWorld) -> int:
     """One record of every kind, over all partitions; returns how many."""
     producer = Producer({"bootstrap.servers": world.address})
+    start_ms = round(time.time() * 1000)  # retention goes by it: the records of another year would soon be gone
     kinds = [(key, value, headers) for key in STRINGS for value in STRINGS for headers in HEADERS]
     for n, (key, value, headers) in enumerate(kinds):
         producer.produce(
-            world.settings.input.topic, value, key, n % N_PARTITIONS, timestamp=1_700_000_000_000 + n, headers=headers
+            world.settings.input.topic, value, key, n % N_PARTITIONS, timestamp=start_ms + n, headers=headers
         )
     assert producer.flush(30) == 0
     return len(kinds)
