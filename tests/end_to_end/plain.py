@@ -32,7 +32,8 @@ def assert_counted_once(settings: Settings, events: Sequence[bytes]) -> None:
     replica = rebuilt(published_by(settings))
     assert replica.manifest is not None
     counted = [
-        Interaction(json.loads(value)["item_id"], 1.0, START_S + i * SPACING_S) for i, value in enumerate(events)
+        Interaction(members["user_id"], members["item_id"], 1.0, START_S + i * SPACING_S)
+        for i, members in enumerate(map(json.loads, events))
     ]
     expected = recounted_scores(counted, replica.manifest)
     assert out_of_tolerance(replica.scores(), expected, settings.publish.tolerance) == {}

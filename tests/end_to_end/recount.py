@@ -19,19 +19,30 @@ from typing import Any, NamedTuple
 class Interaction(NamedTuple):
     """One event that counts."""
 
+    user: str
     item: str
     weight: float
     time_s: float
 
 
 def interactions(
-    path: Path, columns: tuple[str, str, str], weights: Mapping[str, float], **csv_options: Any
+    path: Path, columns: tuple[str, str, str, str], weights: Mapping[str, float], **csv_options: Any
 ) -> Iterator[Interaction]:
-    """The rows of a gzipped CSV file in their order; `columns` are those of item, type and time (text or seconds)."""
-    item, kind, time = columns
+    """The rows of a gzipped CSV file in their order; `columns`: of user, item, type and time (text or seconds)."""
+    user, item, kind, time = columns
     with gzip.open(path, "rt", encoding="utf-8", newline="") as lines:
         for row in csv.DictReader(lines, **csv_options):
-            yield Interaction(row[item], weights[row[kind]], _seconds(row[time]))
+            yield Interaction(row[user], row[item], weights[row[kind]], _seconds(row[time]))
+
+
+def capped(events: Iterable[Interaction], most_a_day: float) -> Iterator[Interaction]:
+    """The same, but of what a user weighs on an item on one day (UTC) no more than so much."""
+    spent: dict[tuple[str, str, int], float] = defaultdict(float)
+    for event in events:
+        day = (event.user, event.item, int(event.time_s // 86_400))
+        granted = min(abs(event.weight), most_a_day - spent[day])
+        spent[day] += granted
+        yield event._replace(weight=math.copysign(granted, event.weight))
 
 
 def recounted_scores(events: Iterable[Interaction], manifest: Mapping[str, Any]) -> dict[str, float]:

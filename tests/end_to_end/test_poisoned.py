@@ -30,6 +30,7 @@ pytestmark = [pytest.mark.broker, pytest.mark.timeout(300)]
 
 N_ITEMS = 300
 N_EVENTS = 12_000
+N_MORE = 1_000  # so that the checkpoint that is spoilt isn't the good one
 
 
 def walks(n: int) -> list[bytes]:
@@ -125,12 +126,14 @@ def test_a_poisoned_model_is_held_and_rolled_back_under_higher_versions(
         produce(servers, topic, records[:N_EVENTS])
         learned(worker, reader, N_EVENTS)
         until(lambda: is_good_one_kept(settings, tmp_path), "a state that went out is saved")
+        produce(servers, topic, records[N_EVENTS : N_EVENTS + N_MORE])
+        learned(worker, reader, N_EVENTS + N_MORE)
         assert worker.terminate() == 0
         before = rebuilt(published_by(settings))
         assert before.manifest is not None
         rewrite(settings, poison)
         worker.start_ready()
-        produce(servers, topic, records[N_EVENTS:])
+        produce(servers, topic, records[N_EVENTS + N_MORE :])
         until(lambda: worker.metrics().get(held_metric) == 1.0, "the version is held")
         held = rebuilt(published_by(settings))
         assert held.manifest == before.manifest

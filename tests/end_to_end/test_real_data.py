@@ -18,7 +18,7 @@ from consumer.settings import Settings
 from tests.broker import create_topic
 from tests.end_to_end.conftest import SettingsOf, published_by
 from tests.end_to_end.follower import Follower
-from tests.end_to_end.recount import interactions, net_counts, out_of_tolerance, recounted_scores
+from tests.end_to_end.recount import capped, interactions, net_counts, out_of_tolerance, recounted_scores
 from tests.end_to_end.replica import Replica, rebuilt
 from tests.end_to_end.waiting import until
 from tests.end_to_end.workers import ROOT, WorkerProcess, create_topics
@@ -38,7 +38,7 @@ class Recording:
     config: str
     n_events: int
     replay: tuple[str, ...]
-    columns: tuple[str, str, str]  # of item, type and time
+    columns: tuple[str, str, str, str]  # of user, item, type and time
     fields: tuple[str, ...] | None = None  # where the file names none
 
     def path(self) -> Path:
@@ -53,14 +53,14 @@ REES46 = Recording(
     "rees46.yaml",
     17_434,  # the last line is cut off
     ("--keep-names", "--numbers", "price", "--time-format", "%Y-%m-%d %H:%M:%S UTC", "--limit", "17434"),
-    ("product_id", "event_type", "event_time"),
+    ("user_id", "product_id", "event_type", "event_time"),
 )
 TAOBAO = Recording(
     "taobao_userbehavior.csv.gz",
     "taobao.yaml",
     96_168,
     ("--no-header", "--columns", ",".join(TAOBAO_COLUMNS), "--keep-names", "--numbers", "epoch_seconds"),
-    ("item_id", "behaviour", "epoch_seconds"),
+    ("user_id", "item_id", "behaviour", "epoch_seconds"),
     TAOBAO_COLUMNS,
 )
 
@@ -116,6 +116,7 @@ def test_the_last_version_is_what_the_file_recounts_to(recording: Recording, mod
             strict=False,
         )
     ]
+    events = list(capped(events, settings.users.daily_item_weight * max(map(abs, weights.values()))))
     expected = recounted_scores(events, manifest)
     assert set(scores) == set(replica.related()) == set(expected)
     assert out_of_tolerance(scores, expected, settings.publish.tolerance) == {}
