@@ -145,8 +145,8 @@ def answered(freshrank: Freshrank, saved: Saved, act: Callable[[str], object]) -
     store = LocalStore(saved.folder)
 
     def work() -> None:
-        request = until(store.request, "a rollback is asked for", 20)
-        act(requests.decode(request).id)
+        until(lambda: (saved.folder / REQUEST).exists(), "a rollback is asked for", 20)
+        act(requests.decode((saved.folder / REQUEST).read_bytes()).id)
         store.drop_request()
 
     worker = threading.Thread(target=work)
