@@ -12,33 +12,39 @@ from consumer.events.admission import Admission
 from consumer.events.codec import JsonCodec
 from consumer.events.dead_letter_budget import DeadLetterBudget
 from consumer.learning.trainer import Trainer
-from consumer.messages import RecordBatch
+from consumer.messages import Int32Array, RecordBatch
 from consumer.models.state import ModelState
 from consumer.settings import Settings
+from consumer.snapshots.gatekeeper import Gatekeeper
 from consumer.snapshots.published import PublishedRows
-from consumer.snapshots.version import cut
+from consumer.snapshots.version import confirm, cut
 
-_N_EVENTS = 300
+_N_EVENTS = 600
+_N_ITEMS = 331  # a prime; squares meet half of them
 
 
 def compile_kernels(settings: Settings) -> None:
-    """Send a few events through decoding, admission, learning and the choice of rows, on a state thrown away after."""
-    every = settings.model_copy(update={"evaluation": settings.evaluation.model_copy(update={"sample_one_in": 1})})
+    """Send a few events through decoding, admission, learning, eviction, two versions, the gate and a restart, on a state
+    thrown away after."""
+    every = _hurried(settings)
     codec = JsonCodec(settings.input)
     codec.compile()
-    model = ModelState(every)
+    model, published = ModelState(every), PublishedRows(every.models.item_to_item.neighbours)
+
+    def before_recycling(rows: Int32Array) -> None:
+        published.depart(model, rows)
+        published.lists.drop(model.items.is_live, published.dirty)
+
+    trainer = Trainer(every, model, before_recycling)
     state = AllState(
-        Admission(settings.input),
-        model,
-        Trainer(every, model),
-        DeadLetterBudget(settings.input.dead_letters),
-        PublishedRows(),
+        Admission(settings.input), model, trainer, DeadLetterBudget(settings.input.dead_letters), published
     )
-    events = codec.decode(_records(settings))
-    state.budget.take(events)
-    state.admission.late_candidates(events)
-    state.trainer.learn(state.admission.admit(events))
-    cut(1, model, state.published, settings.publish, 0.0, state.admission.watermark_ms)
+    for first in range(0, _N_EVENTS, _N_EVENTS // 2):
+        events = codec.decode(_records(settings, range(first, first + _N_EVENTS // 2)))
+        state.budget.take(events)
+        state.admission.late_candidates(events)
+        trainer.learn(state.admission.admit(events))
+        _publish(every, state)
     restored = ModelState(every)
     tables = {
         name: {array: values[: table.n_rows] for array, values in table.arrays.items()}
@@ -47,14 +53,37 @@ def compile_kernels(settings: Settings) -> None:
     restored.restore(tables, model.small())
     restored.grow_items(2 * len(model.items.touched))
     restored.find_item((0, 0))
+    window = state.admission.table()
+    copied = {name: array[: window.n_rows].copy() for name, array in window.arrays.items()}
+    Admission(settings.input).restore(copied, state.admission.small())
 
 
-def _records(settings: Settings) -> RecordBatch:
-    """A few users walking through a few items."""
+def _hurried(settings: Settings) -> Settings:
+    """These settings with every event sampled, and room for few items, so that some are evicted."""
+    return settings.model_copy(
+        update={
+            "evaluation": settings.evaluation.model_copy(update={"sample_one_in": 1}),
+            "catalogue": settings.catalogue.model_copy(update={"max_items": _N_ITEMS // 4}),
+        }
+    )
+
+
+def _publish(settings: Settings, state: AllState) -> None:
+    """A version, as if it had gone out."""
+    watermark_ms = state.admission.watermark_ms
+    gatekeeper = Gatekeeper(settings.publish, state.model, state.trainer.cases, state.published, state.gate)
+    version = cut(1, state.model, state.published, settings.publish, 0.0, watermark_ms)
+    gatekeeper.judge(version, watermark_ms, is_live=True)
+    confirm(version, state.model, state.published)
+    gatekeeper.published(version, watermark_ms, is_live=True)
+
+
+def _records(settings: Settings, numbers: range) -> RecordBatch:
+    """A few users walking through some items."""
     names, kind = settings.input.fields, next(iter(settings.input.event_types))
     start_s = 1_600_000_000
     values = []
-    for n in range(_N_EVENTS):
+    for n in numbers:
         time_s = start_s + n
         time: object = {
             "rfc3339": np.datetime_as_string(np.datetime64(time_s, "s")) + "Z",
@@ -63,17 +92,17 @@ def _records(settings: Settings) -> RecordBatch:
         }[settings.input.time_format]
         event = {
             names.user_id: f"user-{n % 7}",
-            names.item_id: f"item-{n * n % 31}",
+            names.item_id: f"item-{n * n % _N_ITEMS}",
             names.event_type: kind,
             names.event_time: time,
         }
         values.append(json.dumps(event).encode())
-    timestamps_ms = (start_s + np.arange(_N_EVENTS)) * 1000
+    timestamps_ms = (start_s + np.array(numbers)) * 1000
     return RecordBatch(
         settings.input.topic,
         ByteColumn.of(values),
-        np.zeros(_N_EVENTS, np.int32),
-        np.arange(_N_EVENTS),
+        np.zeros(len(numbers), np.int32),
+        np.array(numbers),
         timestamps_ms,
         (),
     )

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
-from consumer.cli import console, options
+from consumer.cli import console, options, stores
 
 
 def checkpoints(config: options.ConfigFiles = None, as_json: options.Json = False) -> None:
@@ -13,9 +12,13 @@ def checkpoints(config: options.ConfigFiles = None, as_json: options.Json = Fals
     settings = options.settings_of(config)
 
     from consumer.checkpoints import requests
-    from consumer.checkpoints.local_store import LocalStore
 
-    store = LocalStore(Path(settings.checkpoints.directory))
+    store = stores.existing_store(settings)
+    before, readable = store.names(), requests.readable(store)
+    # A worker may save and remove some meanwhile; what stays unreadable and in its place is damaged.
+    damaged = sorted((set(before) - {name for name, _ in readable}) & set(store.names()))
+    if damaged:
+        console.warn(f"damaged, and left out: {', '.join(damaged)}")
     found: list[dict[str, Any]] = [
         {
             "checkpoint": name,
@@ -28,15 +31,18 @@ def checkpoints(config: options.ConfigFiles = None, as_json: options.Json = Fals
             "discarded": notes.discarded,
             "bytes": store.n_bytes(name),
         }
-        for name, notes in requests.readable(store)
+        for name, notes in readable
     ]
     if as_json:
         console.say_json({"model": settings.model, "checkpoints": found})
         return
+    if not found:
+        console.say(f"no checkpoints in {settings.checkpoints.directory} yet")
+        return
     columns: dict[str, list[str]] = {
         "version": [str(c["version"]) for c in found],
         "epoch": [str(c["epoch"]) for c in found],
-        "saved at": [c["saved_at"][:19] for c in found],
+        "saved at": [c["saved_at"][:19] + "Z" for c in found],
         "verdict": [c["verdict"] for c in found],
         "hit ratio": [_figure(c["quality"], "hit_ratio") for c in found],
         "positions": [" ".join(f"{p}:{at}" for p, at in c["positions"].items()) for c in found],

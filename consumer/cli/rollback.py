@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import time
 import uuid
-from pathlib import Path
 from typing import Annotated, Final
 
 import typer
 
-from consumer.cli import console, options
+from consumer.cli import console, options, stores
 from consumer.errors import Fatal
 
 PAUSE_S: Final = 0.2
@@ -44,16 +43,20 @@ def rollback(
     settings = options.settings_of(config)
 
     from consumer.checkpoints import requests
-    from consumer.checkpoints.local_store import LocalStore
+    from consumer.checkpoints.local_store import REQUEST
     from consumer.checkpoints.requests import RollbackRequest
 
-    store = LocalStore(Path(settings.checkpoints.directory))
+    store = stores.existing_store(settings)
     if store.request() is not None:
-        raise Fatal("another rollback has been asked for and is not done yet; is a worker running?")
-    name = requests.target_of(requests.readable(store), to)
+        raise Fatal(
+            "another rollback has been asked for and is not done yet. Is a worker running? To take it back, remove "
+            f"{settings.checkpoints.directory}/{REQUEST}"
+        )
+    readable = requests.readable(store)
+    name = requests.target_of(readable, to)
     request = RollbackRequest(id=uuid.uuid4().hex, checkpoint=name, relearn=relearn)
     store.put_request(requests.encode(request))
-    console.say(f"asked for a return to {name}")
+    console.say(f"asked for a return to version {dict(readable)[name].version} ({name})")
     give_up_s = time.monotonic() + wait_s
     while store.request() is not None:
         if time.monotonic() >= give_up_s:

@@ -17,7 +17,9 @@ from consumer.evaluation.answers import Answers, answers_of, joined
 from consumer.evaluation.questions import Questions, cuts, periods
 from consumer.events.admission import AdmittedBatch
 from consumer.learning import trials
-from consumer.learning.trainer import Columns, Limits, Pass, State, Trainer, learn_events
+from consumer.learning.learning_pass import learn_events
+from consumer.learning.pass_state import Columns, Limits, Pass, State
+from consumer.learning.trainer import Trainer
 from consumer.learning.trials import Trials
 from consumer.messages import Int64Array, Outcome, UInt8Array
 from consumer.models.state import ModelState

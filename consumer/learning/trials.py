@@ -12,19 +12,11 @@ import numpy as np
 
 from consumer.kernels import hot_kernel
 from consumer.learning import quality
+from consumer.learning.learning_pass import learn_events
+from consumer.learning.pass_state import DONE, NEEDS_USERS, Columns, Limits, State
 from consumer.learning.quality import WINDOW, QualityArrays
-from consumer.learning.trainer import (
-    DONE,
-    NEEDS_USERS,
-    Columns,
-    Limits,
-    State,
-    evict,
-    learn_events,
-    needs_user_room,
-    rank_next,
-    user_of,
-)
+from consumer.learning.rows import evict, needs_user_room, user_of
+from consumer.learning.sampling import rank_next
 from consumer.messages import UInt8Array
 from consumer.models import histories, recency_index
 from consumer.models.recency_index import NONE

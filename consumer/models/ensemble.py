@@ -10,13 +10,14 @@ from typing import NamedTuple
 
 from consumer.kernels import hot_kernel
 from consumer.messages import Int32Array, UInt8Array
-from consumer.models import item_to_item, logit, session_knn
+from consumer.models import item_to_item, logit, session_knn_ranking
 from consumer.models.fusion import FusionArrays
 from consumer.models.item_to_item import ItemToItemArrays, Scratch
 from consumer.models.logit import ITEM_TO_ITEM, NONE, SESSION_KNN, LogitArrays, Pool
 from consumer.models.recommend import Lists, finish
 from consumer.models.repeat import RepeatArrays
-from consumer.models.session_knn import KnnScratch, SessionKnnArrays
+from consumer.models.session_knn import SessionKnnArrays
+from consumer.models.session_knn_ranking import KnnScratch
 from consumer.models.session_ring import SessionArrays
 
 
@@ -51,7 +52,7 @@ def propose(
     logit.take(pool, ITEM_TO_ITEM, n, is_live)
     pool.n_proposed[SESSION_KNN] = NONE
     if has_session_knn(models.sessions):
-        n = session_knn.rank(
+        n = session_knn_ranking.rank(
             models.session_knn, models.sessions, models.knn_scratch, models.scratch, is_live, history, n_history,
             now_ms, pool.proposed[SESSION_KNN], pool.scores[SESSION_KNN],
         )  # fmt: skip

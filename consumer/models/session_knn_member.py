@@ -9,7 +9,7 @@ import numpy as np
 
 from consumer.kernels import hot_kernel
 from consumer.messages import Int32Array, Int64Array, UInt8Array, UInt64Array
-from consumer.models import item_to_item, session_knn, session_ring
+from consumer.models import item_to_item, session_knn, session_knn_ranking, session_ring
 from consumer.models.base import Interactions, Law, Ranked, Update, check_rows, fill, known_rows, named
 from consumer.models.item_to_item import N_RANKED
 from consumer.models.session_knn import SessionKnnArrays
@@ -93,7 +93,7 @@ class SessionKnnMember:
         self._learned = session_knn.allocate(n_rows, knn.recent, knn.time_constant_s)
         self._sessions = session_ring.allocate(knn.sessions)
         self._untold = np.zeros(knn.sessions, np.uint8)  # 1: changed since the last update
-        self._scratch = session_knn.allocate_scratch(knn.sessions, knn.recent)
+        self._scratch = session_knn_ranking.allocate_scratch(knn.sessions, knn.recent)
         self._of_items = item_to_item.allocate_scratch(n_rows)
         self._is_live = np.zeros(n_rows, np.uint8)
         self._dirty = np.zeros(n_rows, np.uint8)  # the kernels mark what a checkpoint must copy; nobody asks here
@@ -115,7 +115,7 @@ class SessionKnnMember:
         """The best items outside the history, at most N_RANKED of them."""
         items, scores = np.zeros(N_RANKED, np.int32), np.zeros(N_RANKED)
         rows = known_rows(history, len(self._is_live))
-        found = session_knn.rank(
+        found = session_knn_ranking.rank(
             self._learned, self._sessions, self._scratch, self._of_items, self._is_live,
             rows, len(rows), float(now_ms), items, scores,
         )  # fmt: skip

@@ -21,6 +21,7 @@ from consumer.models import (
     recency_index,
     repeat,
     session_knn,
+    session_knn_ranking,
     session_ring,
 )
 from consumer.models.ensemble import Ensemble
@@ -64,7 +65,7 @@ class ModelState:
         n_sessions = knn.sessions if knn.enabled else 0
         self.session_knn = session_knn.allocate(n_items if knn.enabled else 0, knn.recent, knn.time_constant_s)
         self.sessions = session_ring.allocate(n_sessions)
-        self.knn_scratch = session_knn.allocate_scratch(n_sessions, knn.recent)
+        self.knn_scratch = session_knn_ranking.allocate_scratch(n_sessions, knn.recent)
         self.users, self.histories = self._no_users(n_users)
 
     @property

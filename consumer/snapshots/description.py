@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from consumer.messages import Float64Array
-from consumer.models import fusion, item_to_item, logit, popularity, repeat, session_knn
+from consumer.models import fusion, item_to_item, logit, popularity, repeat, session_knn_ranking
 from consumer.models.item_to_item import COUNT_TOTAL, LANDMARK_MS, ItemToItemArrays
 from consumer.models.state import ModelState
 from consumer.snapshots.formats import timestamp
@@ -54,7 +54,7 @@ def _constants(model: ModelState) -> dict[str, Any]:
     if settings.session_knn.enabled:
         constants["session_knn"] = {
             "time_constant_s": settings.session_knn.time_constant_s,
-            "neighbours": session_knn.N_NEIGHBOURS,
+            "neighbours": session_knn_ranking.N_NEIGHBOURS,
             "recent": settings.session_knn.recent,
         }
         constants["fusion"] |= {"logit_floor": logit.FLOOR, "logit_offset": logit.OFFSET}

@@ -12,7 +12,7 @@ import numpy as np
 
 from consumer.kernels import hot_kernel, kernel
 from consumer.messages import Float64Array, Int32Array, Int64Array, UInt8Array
-from consumer.models.item_to_item import ItemToItemArrays
+from consumer.models.item_to_item import ItemToItemArrays, insert_ranked
 from consumer.models.state import ItemText
 
 DIGITS = 6
@@ -130,29 +130,15 @@ def _put_number(out: UInt8Array, at: int, value: float) -> int:
 
 
 @hot_kernel
-def _best_entries(
-    i2i: ItemToItemArrays, is_live: UInt8Array, row: int, most: int, best: Int32Array, weights: Float64Array
-) -> int:
-    """Fill `best` and `weights` with the row's heaviest live entries, best first; returns how many."""
+def _best_entries(i2i: ItemToItemArrays, is_live: UInt8Array, row: int, best: Int32Array, weights: Float64Array) -> int:
+    """Fill `best` and `weights` with the row's heaviest live entries, best first, as many as fit; returns how many."""
     n = 0
     for e in range(i2i.size[row]):
         item = i2i.neighbour[row, e]
         weight = np.float64(i2i.weight[row, e])
         if not is_live[item] or weight <= 0.0:
             continue
-        if n == most:
-            if weight < weights[n - 1] or (weight == weights[n - 1] and item > best[n - 1]):
-                continue
-            place = n - 1
-        else:
-            place = n
-            n += 1
-        while place > 0 and (weights[place - 1] < weight or (weights[place - 1] == weight and best[place - 1] > item)):
-            weights[place] = weights[place - 1]
-            best[place] = best[place - 1]
-            place -= 1
-        weights[place] = weight
-        best[place] = item
+        n = insert_ranked(best, weights, n, item, weight)
     return n
 
 
@@ -181,7 +167,7 @@ def _write_rows(
     for i in range(len(rows)):
         row = rows[i]
         at = _put(out, at, texts.before)
-        n_entries = _best_entries(i2i, is_live, row, most, best, weights)
+        n_entries = _best_entries(i2i, is_live, row, best, weights)
         for e in range(n_entries):
             if e > 0:
                 out[at] = _COMMA

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from consumer.events.hashing import hash_text
-from consumer.learning.trainer import MIN_RETIRED
+from consumer.learning.rows import MIN_RETIRED
 from consumer.models.recency_index import NONE
 from consumer.models.state import MIN_CAPACITY
 from consumer.settings import Settings

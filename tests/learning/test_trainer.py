@@ -9,7 +9,7 @@ from hypothesis import given
 from consumer.events.hashing import hash_text, hash_topic
 from consumer.learning import quality
 from consumer.learning.quality import CUTOFF, MEMBERS, WINDOW
-from consumer.learning.trainer import is_sampled
+from consumer.learning.sampling import is_sampled
 from consumer.messages import Outcome
 from consumer.models.logit import ITEM_TO_ITEM, SESSION_KNN
 from consumer.models.recency_index import NONE

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from consumer.models import item_to_item, session_knn, session_ring
-from consumer.models.session_knn import NONSENSE
+from consumer.models import item_to_item, session_knn, session_knn_ranking, session_ring
+from consumer.models.session_knn_ranking import NONSENSE
 from consumer.models.session_ring import MAX_ITEMS, NONE
 from tests.models.reference import SessionKnnReference
 from tests.streams import START_MS
@@ -32,7 +32,7 @@ class Kernels:
     def __init__(self, n_sessions: int = 8, recent: int = 4, n_items: int = N_ITEMS) -> None:
         self.knn = session_knn.allocate(n_items, recent, TAU_S)
         self.sessions = session_ring.allocate(n_sessions)
-        self.scratch = session_knn.allocate_scratch(n_sessions, recent)
+        self.scratch = session_knn_ranking.allocate_scratch(n_sessions, recent)
         self.of_items = item_to_item.allocate_scratch(n_items)
         self.is_live, self.dirty = np.zeros(n_items, np.uint8), np.zeros(n_items, np.uint8)
 
@@ -52,7 +52,7 @@ class Kernels:
 
     def ranked(self, history: Sequence[int], at_s: int = 0) -> dict[int, float]:
         items, values = np.zeros(100, np.int32), np.zeros(100)
-        n = session_knn.rank(
+        n = session_knn_ranking.rank(
             self.knn, self.sessions, self.scratch, self.of_items, self.is_live,
             np.array([*history, NONE], np.int32), len(history), START_MS + 1000.0 * at_s, items, values,
         )  # fmt: skip
@@ -172,7 +172,7 @@ def test_a_score_that_is_not_a_number_is_called_nonsense() -> None:
     kernels = Kernels().learn(Step(1, 1, 0), Step(2, 1, 0), Step(3, 2, 0))
     kernels.knn.time_constant_ms[0] = np.nan
     items, values = np.zeros(100, np.int32), np.zeros(100)
-    n = session_knn.rank(
+    n = session_knn_ranking.rank(
         kernels.knn, kernels.sessions, kernels.scratch, kernels.of_items, kernels.is_live,
         np.array([1], np.int32), 1, float(START_MS), items, values,
     )  # fmt: skip

@@ -10,7 +10,10 @@ import numpy as np
 
 from consumer.events.admission import AdmittedBatch
 from consumer.kernels import hot_kernel
-from consumer.learning.trainer import DONE, Columns, Limits, Pass, State, Trainer, evict, learn_events
+from consumer.learning.learning_pass import learn_events
+from consumer.learning.pass_state import DONE, Columns, Limits, Pass, State
+from consumer.learning.rows import evict
+from consumer.learning.trainer import Trainer
 from consumer.messages import Float64Array, Int32Array, Int64Array, Outcome, UInt8Array
 from consumer.models import popularity, recency_index
 from consumer.models.recency_index import N_LIVE, NONE

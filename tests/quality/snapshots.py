@@ -18,8 +18,11 @@ from consumer.evaluation.answers import BoolArray
 from consumer.evaluation.questions import session_keys
 from consumer.events.admission import AdmittedBatch
 from consumer.kernels import hot_kernel
+from consumer.learning.learning_pass import learn_events
+from consumer.learning.pass_state import DONE, Columns, Limits, Pass, State
 from consumer.learning.quality import WINDOW
-from consumer.learning.trainer import DONE, Columns, Limits, Pass, State, Trainer, learn_events, rank_next
+from consumer.learning.sampling import rank_next
+from consumer.learning.trainer import Trainer
 from consumer.messages import Int32Array, Int64Array, UInt8Array, UInt64Array
 from consumer.models import histories, recency_index
 from consumer.models.recency_index import NONE

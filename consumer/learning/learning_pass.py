@@ -1,0 +1,101 @@
+"""The learning pass: one compiled loop over an admitted batch, event by event, in order.
+
+For each event: evict what has outlived its time, rank (if sampled), then learn. Whatever is periodic fires by counts or
+by event time inside the pass, so how the stream is cut into batches changes nothing. The pass stops early where arrays
+must grow or rows must be recycled, and goes on at the same event.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from consumer.kernels import hot_kernel
+from consumer.learning import daily_cap
+from consumer.learning.look_ahead import look_ahead
+from consumer.learning.pass_state import DONE, Columns, Limits, State
+from consumer.learning.rows import evict, new_item, user_of, why_waiting
+from consumer.learning.sampling import is_sampled, rank_sample
+from consumer.messages import Outcome
+from consumer.models import (
+    ensemble,
+    histories,
+    item_to_item,
+    popularity,
+    recency_index,
+    repeat,
+    session_knn,
+    session_ring,
+)
+from consumer.models.recency_index import N_LIVE, N_USED, NONE
+
+_ADMITTED = int(Outcome.ADMITTED)
+_LATE_POPULARITY_ONLY = int(Outcome.LATE_POPULARITY_ONLY)
+
+
+@hot_kernel
+def _learn_sequence(state: State, limits: Limits, columns: Columns, i: int, item: int, is_counted: bool) -> None:
+    """Learn an event that enters its user's history; one that isn't counted adds nothing to what items say."""
+    history = state.work.history
+    time_ms = columns.time_ms[i]
+    user = user_of(state, limits, columns.user_key[i, 0], columns.user_key[i, 1])
+    n_history = histories.latest_first(state.histories, user, state.items.is_live, history)
+    if n_history > 0:
+        if is_sampled(limits.topic_hash, columns.partitions[i], columns.offsets[i], limits.sample_one_in):
+            rank_sample(state, n_history, item, time_ms)
+        repeat.learn_event(state.ensemble.repeat, history, n_history, item)
+    session = histories.session_of(state.histories, user, columns.session_key[i], time_ms, limits.session_gap_ms)
+    before = state.work.before
+    n_before = histories.predecessors(state.histories, user, session, before)
+    if is_counted:
+        item_to_item.learn_event(
+            state.ensemble.item_to_item, state.items.counts[N_USED], state.items.is_live, state.items.dirty,
+            item, before, n_before, time_ms,
+        )  # fmt: skip
+    if is_counted and ensemble.has_session_knn(state.ensemble.sessions):
+        session_knn.learn_event(
+            state.ensemble.session_knn, state.ensemble.sessions, state.items.is_live, state.items.dirty,
+            item, session_ring.key_of(columns.user_key[i, 0], session), time_ms,
+        )  # fmt: skip
+    histories.push(state.histories, user, item, session, columns.session_key[i] != np.uint64(0), time_ms)
+    recency_index.touch(state.users, user, time_ms)
+
+
+@hot_kernel
+def _learn_event(state: State, limits: Limits, columns: Columns, i: int) -> None:
+    weight = daily_cap.allowed(
+        state.cap, columns.user_key[i, 0], columns.item_key[i, 0], columns.weight[i],
+        limits.most_a_day, columns.time_ms[i],
+    )  # fmt: skip
+    is_counted = weight != 0.0 or columns.weight[i] == 0.0
+    is_late = columns.outcome[i] == _LATE_POPULARITY_ONLY
+    item = recency_index.find(state.items, columns.item_key[i, 0], columns.item_key[i, 1])
+    if item == NONE:
+        item = new_item(state, limits, columns, i)
+    elif weight > 0.0 and not is_late:
+        popularity.learn_mixture(state.popularity, state.items.counts[N_LIVE], item, weight)
+    if columns.enters_history[i] and not is_late:
+        _learn_sequence(state, limits, columns, i, item, is_counted)
+    popularity.learn_event(
+        state.popularity, state.items.counts[N_USED], state.items.is_live, state.items.dirty,
+        item, weight, columns.time_ms[i],
+    )  # fmt: skip
+    recency_index.touch(state.items, item, columns.time_ms[i])
+    popularity.refresh_top_if_due(
+        state.popularity, state.items.counts[N_LIVE], state.items.counts[N_USED], state.items.is_live
+    )
+
+
+@hot_kernel
+def learn_events(state: State, limits: Limits, columns: Columns, start: int, stop: int) -> tuple[int, int]:
+    """Learn records start … stop - 1; returns where it stopped and why."""
+    state.work.n_expected[:] = 0
+    for i in range(start, stop):
+        if columns.outcome[i] != _ADMITTED and columns.outcome[i] != _LATE_POPULARITY_ONLY:
+            continue
+        evict(state, limits, columns.watermark_ms[i])
+        needs = why_waiting(state, limits, columns.item_length[i])
+        if needs != DONE:
+            return i, needs
+        look_ahead(state, limits, columns, i)
+        _learn_event(state, limits, columns, i)
+    return stop, DONE

@@ -1,0 +1,43 @@
+"""`python -m tests.worker.late_compilation`: the kernels that a worker compiles after its warm-up, in JSON."""
+
+from __future__ import annotations
+
+import gc
+import json
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+from numba.core.dispatcher import Dispatcher
+
+from consumer.warm_up import compile_kernels
+from tests.worker.test_gate import learned_world, model, turns, walks
+from tests.worker.world import event
+
+
+def compiled() -> set[str]:
+    """Every kernel of ours with each signature that it is compiled for, in this process."""
+    kernels: Sequence[Any] = [found for found in gc.get_objects() if isinstance(found, Dispatcher)]
+    return {
+        f"{kernel.py_func.__module__}.{kernel.py_func.__name__}{signature}"
+        for kernel in kernels
+        if kernel.py_func.__module__.startswith("consumer.")
+        for signature in kernel.signatures
+    }
+
+
+def main() -> None:
+    compile_kernels(model())
+    before = compiled()
+    world = learned_world()
+    # So many items that rows are evicted and recycled.
+    world.produce([event(1_000 + n, f"user-{n % 5}", f"new-{n}", at_s=31_000.0 + n) for n in range(400)])
+    world.live()
+    world.produce(walks(50, start=2_000))
+    world.live(should_stop=turns())
+    late = sorted(compiled() - before)
+    sys.stdout.write(json.dumps(late) + "\n")
+
+
+if __name__ == "__main__":
+    main()
