@@ -77,7 +77,9 @@ def _return_to(
         )
         return Loaded(loaded.name, notes, loaded.base)
     good = loading.notes_of(store, settings, asked.checkpoint)
-    arrays = rolled_back(store.arrays(newest.name), store.arrays(asked.checkpoint))
+    good_arrays = store.arrays(asked.checkpoint)
+    state.require_fitting(asked.checkpoint, good_arrays)  # of an older release, it could not even be put together
+    arrays = rolled_back(store.arrays(newest.name), good_arrays)
     state.restore(f"{asked.checkpoint} under {newest.name}", arrays)
     left_out = _left_out(settings.input.topic, good, newest.notes, asked.checkpoint, at)
     notes = msgspec.structs.replace(newest.notes, discarded=[*good.discarded, left_out], **done)
