@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,6 +17,7 @@ from consumer.checkpoints.requests import RollbackRequest
 from consumer.checkpoints.rollback import rolled_back
 from consumer.errors import CorruptCheckpoint, Fatal
 from consumer.learning.gate import Hold, Reason
+from consumer.messages import Positions
 from consumer.ports import CheckpointStore
 from consumer.settings import Settings
 
@@ -39,9 +40,16 @@ class RolledBack:
 
 
 def do_what_is_asked(
-    store: CheckpointStore, settings: Settings, state: AllState, newest: Loaded, request: bytes, at: str
+    store: CheckpointStore,
+    settings: Settings,
+    state: AllState,
+    newest: Loaded,
+    request: bytes,
+    at: str,
+    first_offsets: Callable[[], Positions],
 ) -> Loaded:
-    """Bring the state, which holds the newest checkpoint, to what the request asks for; `at` is the time now.
+    """Bring the state, which holds the newest checkpoint, to what the request asks for; `at` is the time now, and
+    `first_offsets` tells where each partition of the input begins.
 
     A request that is done already or cannot be done changes nothing; the latter is said in the log.
     """
@@ -49,6 +57,8 @@ def do_what_is_asked(
         asked = requests.decode(request)
         if asked.id == newest.notes.request:
             return newest
+        if asked.relearn:
+            _require_readable(loading.notes_of(store, settings, asked.checkpoint), first_offsets())
         loaded = _return_to(store, settings, state, newest, asked, at)
     except (CorruptCheckpoint, Fatal) as error:
         logger.error("rollback not possible", extra={"why": str(error)})
@@ -84,6 +94,16 @@ def _return_to(
     left_out = _left_out(settings.input.topic, good, newest.notes, asked.checkpoint, at)
     notes = msgspec.structs.replace(newest.notes, discarded=[*good.discarded, left_out], **done)
     return Loaded(newest.name, notes, None)
+
+
+def _require_readable(good: Notes, first_offsets: Positions) -> None:
+    for partition, first in first_offsets.items():
+        position = good.input_positions.get(partition, first)
+        if position < first:
+            raise Fatal(
+                f"what came after version {good.version} cannot be learned again: partition {partition} of the input "
+                f"begins at {first} by now, and it would be read from {position}. Roll back without --relearn"
+            )
 
 
 def _left_out(topic: str, good: Notes, newest: Notes, checkpoint: str, at: str) -> dict[str, Any]:

@@ -8,7 +8,7 @@ import pytest
 
 from consumer.tables import Array
 from tests.worker.test_gate import turns
-from tests.worker.test_rollback import ask, good_version, world_with_a_bad_day
+from tests.worker.test_rollback import TOPIC, ask, good_version, world_with_a_bad_day
 
 Arrays = dict[str, Array]
 
@@ -30,6 +30,17 @@ def test_a_checkpoint_of_another_release_is_not_returned_to(change: Callable[[Ar
     world, _ = world_with_a_bad_day()
     name = ask(world, version=good_version(world))
     change(world.disk.complete[name].arrays)
+    learned, n_versions = dict(world.learned_state()), len(world.manifests())
+    world.live(should_stop=turns(60))
+    assert world.disk.request is None
+    assert dict(world.learned_state()) == learned
+    assert len(world.manifests()) > n_versions
+
+
+def test_what_was_deleted_from_the_input_cannot_be_relearned() -> None:
+    world, _ = world_with_a_bad_day()
+    ask(world, version=good_version(world), relearn=True)
+    world.cluster.logs(TOPIC)[0].first = 1_200
     learned, n_versions = dict(world.learned_state()), len(world.manifests())
     world.live(should_stop=turns(60))
     assert world.disk.request is None
