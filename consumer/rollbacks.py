@@ -146,7 +146,11 @@ class RollbackWatch:
             self._complain("there is no good checkpoint" if name is None else "the last rollback did not help")
             return False
         request = RollbackRequest(id=uuid.uuid4().hex, checkpoint=name, by="held for too long")
-        self._store.put_request(requests.encode(request))
+        try:
+            self._store.put_request(requests.encode(request))
+        except OSError as error:  # readers have the last good version; asked again in a moment
+            self._complain(f"the rollback cannot be asked for: {error}")
+            return False
         return True
 
     def _complain(self, why: str) -> None:

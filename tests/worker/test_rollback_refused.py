@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Callable
 
 import pytest
 
 from consumer.tables import Array
+from consumer.worker import Ended
+from tests.fakes.calls import Calls
 from tests.worker.test_gate import turns
-from tests.worker.test_rollback import TOPIC, ask, good_version, world_with_a_bad_day
+from tests.worker.test_rollback import TOPIC, ask, good_version, held_world, world_with_a_bad_day
 
 Arrays = dict[str, Array]
 
@@ -46,3 +49,24 @@ def test_what_was_deleted_from_the_input_cannot_be_relearned() -> None:
     assert world.disk.request is None
     assert dict(world.learned_state()) == learned
     assert len(world.manifests()) > n_versions
+
+
+class FailingOnce:
+    """The medium refuses the first of these calls."""
+
+    def __init__(self, name: str) -> None:
+        self._name: str | None = name
+        self.calls = Calls(before_call=self._refuse)
+
+    def _refuse(self, name: str) -> None:
+        if name == self._name:
+            self._name = None
+            raise OSError(errno.ENOSPC, "no space left on device")
+
+
+def test_a_rollback_due_by_itself_waits_for_a_disk_that_is_full() -> None:
+    world = held_world(rollback_after_s=3.0)
+    last = world.manifests()[-1].version
+    assert world.live(FailingOnce("put_request").calls, should_stop=turns(600)) is Ended.STOPPED
+    assert world.manifests()[-1].version > last
+    assert len(world.manifests()[-1].discarded) == 1
