@@ -32,6 +32,8 @@ def encode(request: RollbackRequest) -> bytes:
 
 def decode(data: bytes) -> RollbackRequest:
     """Raises Fatal."""
+    if not data:
+        raise Fatal("the rollback request beside the checkpoints is empty, or this process may not read it; ask again")
     try:
         return msgspec.json.decode(data, type=RollbackRequest)
     except msgspec.DecodeError as error:
