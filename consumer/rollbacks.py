@@ -57,6 +57,8 @@ def do_what_is_asked(
         asked = requests.decode(request)
         if asked.id == newest.notes.request:
             return newest
+        if 0 < asked.epoch < newest.notes.epoch:
+            raise Fatal(f"the writer of epoch {asked.epoch} asked for it, and the state is that of a later one")
         if asked.relearn:
             _require_readable(loading.notes_of(store, settings, asked.checkpoint), first_offsets())
         loaded = _return_to(store, settings, state, newest, asked, at)
@@ -118,8 +120,10 @@ def _left_out(topic: str, good: Notes, newest: Notes, checkpoint: str, at: str) 
 class RollbackWatch:
     """Notices that a rollback is due: an operator asked for it, or versions have been held for too long."""
 
-    def __init__(self, store: CheckpointStore, after_s: float, past: RolledBack) -> None:
+    def __init__(self, store: CheckpointStore, after_s: float, past: RolledBack, epoch: int) -> None:
+        """`epoch`: of the writer that watches."""
         self._store = store
+        self._epoch = epoch
         self._after_s = after_s
         self._past = past
         self._has_complained = False
@@ -145,7 +149,7 @@ class RollbackWatch:
         if name is None or self._past.at_version == version:
             self._complain("there is no good checkpoint" if name is None else "the last rollback did not help")
             return False
-        request = RollbackRequest(id=uuid.uuid4().hex, checkpoint=name, by="held for too long")
+        request = RollbackRequest(id=uuid.uuid4().hex, checkpoint=name, by="held for too long", epoch=self._epoch)
         try:
             self._store.put_request(requests.encode(request))
         except OSError as error:  # readers have the last good version; asked again in a moment

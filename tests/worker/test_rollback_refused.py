@@ -10,8 +10,10 @@ import pytest
 from consumer.tables import Array
 from consumer.worker import Ended
 from tests.fakes.calls import Calls
-from tests.worker.test_gate import turns
-from tests.worker.test_rollback import TOPIC, ask, good_version, held_world, world_with_a_bad_day
+from tests.fakes.kafka import FakeInput
+from tests.worker.test_gate import turns, walks
+from tests.worker.test_rollback import TOPIC, ask, good_version, held_world, is_done, newest, world_with_a_bad_day
+from tests.worker.world import World
 
 Arrays = dict[str, Array]
 
@@ -70,3 +72,42 @@ def test_a_rollback_due_by_itself_waits_for_a_disk_that_is_full() -> None:
     assert world.live(FailingOnce("put_request").calls, should_stop=turns(600)) is Ended.STOPPED
     assert world.manifests()[-1].version > last
     assert len(world.manifests()[-1].discarded) == 1
+
+
+class Sleeper:
+    """A writer that is suspended just before it writes its request, and wakes when its successor has long mended all."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+        self._source: FakeInput | None = None
+        self.calls = Calls(before_call=self._sleep)
+
+    def goes_on(self, source: FakeInput) -> bool:
+        self._source = source
+        return False
+
+    def _sleep(self, name: str) -> None:
+        if name != "put_request" or self._source is None:
+            return
+        world, source, self._source = self._world, self._source, None
+        world.cluster.leave(source.group, source)
+        world.live(should_stop=turns(400), instance="successor")
+        assert len(newest(world).discarded) == 1
+        world.produce(walks(200, start=1_200))
+        world.live(should_stop=is_done(world), instance="successor")
+        assert world.telemetry.judgements[-1] is None
+
+
+def test_a_writer_that_was_succeeded_meanwhile_rolls_nothing_back() -> None:
+    world = held_world(rollback_after_s=3.0)
+    world.settings = world.settings.model_copy(
+        update={"checkpoints": world.settings.checkpoints.model_copy(update={"keep": 100})}
+    )
+    sleeper = Sleeper(world)
+    assert world.live(sleeper.calls, should_stop=sleeper.goes_on) is Ended.LEASE_LOST
+    assert world.disk.request is not None
+    learned, discarded = dict(world.learned_state()), newest(world).discarded
+    world.live(should_stop=turns(60), instance="successor")
+    assert world.disk.request is None
+    assert newest(world).discarded == discarded
+    assert dict(world.learned_state()) == learned
