@@ -180,8 +180,10 @@ class KafkaInput:
         """Serves the group, then adds records to those gathered; a rebalance before may also clear them."""
         self._commit_pending()
         self._serve_group(0.0 if self._reading else wait_s)
-        if self._failure is None and self._reading:
-            portion = self._records.read(self._batch.max_events - sum(map(len, self._gathered)), wait_s)
+        if self._failure is None:
+            # A standby too, for what its client has to say: it would pile up, many lines a second of an outage.
+            n_wanted = self._batch.max_events - sum(map(len, self._gathered))
+            portion = self._records.read(n_wanted, wait_s if self._reading else 0.0)
             if portion.records is not None:
                 self._gathered.append(portion.records)
             for fault in portion.faults:
