@@ -84,7 +84,8 @@ class Durability:
         self._is_fenced = False
         self._verdict = contents.UNPROVEN  # whatever it was: from here on it may have changed
         self._past = recovered.past
-        self._watch = RollbackWatch(adapters.store, settings.publish.gate.rollback_after_s, recovered.past)
+        after_s = settings.publish.gate.rollback_after_s
+        self._watch = RollbackWatch(adapters.store, after_s, recovered.past, publisher.epoch)
         self.is_live = False
         """Whether the input has been learned up to its end."""
         self.is_superseded = False

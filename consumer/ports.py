@@ -135,7 +135,8 @@ class CheckpointStore(Protocol):
         ...
 
     def request(self) -> bytes | None:
-        """What an operator asks of the model's worker (`consumer.checkpoints.requests`), None: nothing."""
+        """What an operator asks of the model's worker (`consumer.checkpoints.requests`), None: nothing; empty where it
+        cannot be read."""
         ...
 
     def put_request(self, request: bytes) -> None:

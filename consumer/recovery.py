@@ -123,7 +123,10 @@ class TakeOver:
         if newest is None or request is None:
             return newest
         at = formats.timestamp(self._adapters.clock.wall_s())
-        return do_what_is_asked(store, self._settings, self._state, newest, request, at)
+        return do_what_is_asked(store, self._settings, self._state, newest, request, at, self._first_offsets)
+
+    def _first_offsets(self) -> Positions:
+        return {partition: first for partition, (first, _) in self._adapters.source.bounds().items()}
 
     def _output_partitions(self) -> dict[str, int]:
         publish = self._settings.publish

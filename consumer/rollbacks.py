@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,6 +17,7 @@ from consumer.checkpoints.requests import RollbackRequest
 from consumer.checkpoints.rollback import rolled_back
 from consumer.errors import CorruptCheckpoint, Fatal
 from consumer.learning.gate import Hold, Reason
+from consumer.messages import Positions
 from consumer.ports import CheckpointStore
 from consumer.settings import Settings
 
@@ -39,9 +40,16 @@ class RolledBack:
 
 
 def do_what_is_asked(
-    store: CheckpointStore, settings: Settings, state: AllState, newest: Loaded, request: bytes, at: str
+    store: CheckpointStore,
+    settings: Settings,
+    state: AllState,
+    newest: Loaded,
+    request: bytes,
+    at: str,
+    first_offsets: Callable[[], Positions],
 ) -> Loaded:
-    """Bring the state, which holds the newest checkpoint, to what the request asks for; `at` is the time now.
+    """Bring the state, which holds the newest checkpoint, to what the request asks for; `at` is the time now, and
+    `first_offsets` tells where each partition of the input begins.
 
     A request that is done already or cannot be done changes nothing; the latter is said in the log.
     """
@@ -49,6 +57,10 @@ def do_what_is_asked(
         asked = requests.decode(request)
         if asked.id == newest.notes.request:
             return newest
+        if 0 < asked.epoch < newest.notes.epoch:
+            raise Fatal(f"the writer of epoch {asked.epoch} asked for it, and the state is that of a later one")
+        if asked.relearn:
+            _require_readable(loading.notes_of(store, settings, asked.checkpoint), first_offsets())
         loaded = _return_to(store, settings, state, newest, asked, at)
     except (CorruptCheckpoint, Fatal) as error:
         logger.error("rollback not possible", extra={"why": str(error)})
@@ -77,11 +89,23 @@ def _return_to(
         )
         return Loaded(loaded.name, notes, loaded.base)
     good = loading.notes_of(store, settings, asked.checkpoint)
-    arrays = rolled_back(store.arrays(newest.name), store.arrays(asked.checkpoint))
+    good_arrays = store.arrays(asked.checkpoint)
+    state.require_fitting(asked.checkpoint, good_arrays)  # of an older release, it could not even be put together
+    arrays = rolled_back(store.arrays(newest.name), good_arrays)
     state.restore(f"{asked.checkpoint} under {newest.name}", arrays)
     left_out = _left_out(settings.input.topic, good, newest.notes, asked.checkpoint, at)
     notes = msgspec.structs.replace(newest.notes, discarded=[*good.discarded, left_out], **done)
     return Loaded(newest.name, notes, None)
+
+
+def _require_readable(good: Notes, first_offsets: Positions) -> None:
+    for partition, first in first_offsets.items():
+        position = good.input_positions.get(partition, first)
+        if position < first:
+            raise Fatal(
+                f"what came after version {good.version} cannot be learned again: partition {partition} of the input "
+                f"begins at {first} by now, and it would be read from {position}. Roll back without --relearn"
+            )
 
 
 def _left_out(topic: str, good: Notes, newest: Notes, checkpoint: str, at: str) -> dict[str, Any]:
@@ -96,8 +120,10 @@ def _left_out(topic: str, good: Notes, newest: Notes, checkpoint: str, at: str) 
 class RollbackWatch:
     """Notices that a rollback is due: an operator asked for it, or versions have been held for too long."""
 
-    def __init__(self, store: CheckpointStore, after_s: float, past: RolledBack) -> None:
+    def __init__(self, store: CheckpointStore, after_s: float, past: RolledBack, epoch: int) -> None:
+        """`epoch`: of the writer that watches."""
         self._store = store
+        self._epoch = epoch
         self._after_s = after_s
         self._past = past
         self._has_complained = False
@@ -123,8 +149,12 @@ class RollbackWatch:
         if name is None or self._past.at_version == version:
             self._complain("there is no good checkpoint" if name is None else "the last rollback did not help")
             return False
-        request = RollbackRequest(id=uuid.uuid4().hex, checkpoint=name, by="held for too long")
-        self._store.put_request(requests.encode(request))
+        request = RollbackRequest(id=uuid.uuid4().hex, checkpoint=name, by="held for too long", epoch=self._epoch)
+        try:
+            self._store.put_request(requests.encode(request))
+        except OSError as error:  # readers have the last good version; asked again in a moment
+            self._complain(f"the rollback cannot be asked for: {error}")
+            return False
         return True
 
     def _complain(self, why: str) -> None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from consumer.checkpoints import contents
 from consumer.checkpoints.contents import Notes
-from consumer.checkpoints.fitting import fitting_tables, require_consistent, require_fitting_small
+from consumer.checkpoints.fitting import Columns, fitting_tables, require_consistent, require_fitting_small
 from consumer.errors import CorruptCheckpoint
 from consumer.events.admission import Admission
 from consumer.events.dead_letter_budget import DeadLetterBudget
@@ -66,11 +66,16 @@ class AllState:
             **self.gate.small(),
         }
 
-    def restore(self, name: str, arrays: Mapping[str, Array]) -> None:
-        """Take over a checkpoint's arrays. Raises CorruptCheckpoint, with nothing changed, if they don't fit."""
+    def require_fitting(self, name: str, arrays: Mapping[str, Array]) -> Columns:
+        """The columns of a checkpoint's tables. Raises CorruptCheckpoint unless `restore` could take all of it over."""
         tables = fitting_tables(name, arrays, self.tables())
         require_fitting_small(name, arrays, self.small())
         require_consistent(name, tables, arrays)
+        return tables
+
+    def restore(self, name: str, arrays: Mapping[str, Array]) -> None:
+        """Take over a checkpoint's arrays. Raises CorruptCheckpoint, with nothing changed, if they don't fit."""
+        tables = self.require_fitting(name, arrays)
         self.model.restore(tables, arrays)
         self.published.restore(tables["published"], arrays)
         self.admission.restore(tables["window"], arrays)

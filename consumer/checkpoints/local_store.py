@@ -127,12 +127,18 @@ class LocalStore:
             return (self._directory / REQUEST).read_bytes()
         except FileNotFoundError:
             return None
+        except OSError:  # nobody can do it, but everybody can say so and take it away
+            return b""
 
     def put_request(self, request: bytes) -> None:
         unfinished = self._directory / f"{REQUEST}.{uuid.uuid4().hex}"
-        unfinished.write_bytes(request)
-        _sync(unfinished)
-        unfinished.rename(self._directory / REQUEST)
+        try:
+            unfinished.write_bytes(request)
+            _sync(unfinished)
+            unfinished.rename(self._directory / REQUEST)
+        except OSError:
+            unfinished.unlink(missing_ok=True)  # it will be tried again, and a full disk must not fill with names
+            raise
         _sync(self._directory)
 
     def drop_request(self) -> None:

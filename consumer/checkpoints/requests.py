@@ -24,6 +24,9 @@ class RollbackRequest(msgspec.Struct, frozen=True, kw_only=True):
     relearn: bool = False
     """Learn what came after it again, instead of leaving it out."""
     by: str = "operator"
+    epoch: int = 0
+    """Of the writer that asks by itself, about a state of its own: nothing that a successor has to follow; 0: it holds
+    for any writer."""
 
 
 def encode(request: RollbackRequest) -> bytes:
@@ -32,6 +35,8 @@ def encode(request: RollbackRequest) -> bytes:
 
 def decode(data: bytes) -> RollbackRequest:
     """Raises Fatal."""
+    if not data:
+        raise Fatal("the rollback request beside the checkpoints is empty, or this process may not read it; ask again")
     try:
         return msgspec.json.decode(data, type=RollbackRequest)
     except msgspec.DecodeError as error:

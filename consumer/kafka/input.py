@@ -104,9 +104,9 @@ class KafkaInput:
                 raise Retryable("cannot start reading: the lease was lost")
             bounds = self._bounds()
             for partition, position in positions.items():
-                first, end = bounds.get(partition, (0, 0))
-                if not first <= position <= end:
-                    raise self._outside(partition, position, first, end)
+                held = bounds.get(partition)
+                if held is None or not held[0] <= position <= held[1]:
+                    raise self._outside(partition, position, held)
             self._drop(self._reading & set(positions))
             self._records.assign(positions)
             self._reading |= set(positions)
@@ -180,8 +180,10 @@ class KafkaInput:
         """Serves the group, then adds records to those gathered; a rebalance before may also clear them."""
         self._commit_pending()
         self._serve_group(0.0 if self._reading else wait_s)
-        if self._failure is None and self._reading:
-            portion = self._records.read(self._batch.max_events - sum(map(len, self._gathered)), wait_s)
+        if self._failure is None:
+            # A standby too, for what its client has to say: it would pile up, many lines a second of an outage.
+            n_wanted = self._batch.max_events - sum(map(len, self._gathered))
+            portion = self._records.read(n_wanted, wait_s if self._reading else 0.0)
             if portion.records is not None:
                 self._gathered.append(portion.records)
             for fault in portion.faults:
@@ -259,14 +261,16 @@ class KafkaInput:
 
     def _fell_behind(self, partition: int, position: int) -> Fatal:
         try:
-            first, end = self._bounds().get(partition, (0, 0))
+            held = self._bounds().get(partition)
         except FreshrankError as error:
             return Fatal(f"{self._topic} [{partition}]: position {position} lies outside the log; {error}")
-        return self._outside(partition, position, first, end)
+        return self._outside(partition, position, held)
 
-    def _outside(self, partition: int, position: int, first: int, end: int) -> Fatal:
+    def _outside(self, partition: int, position: int, held: tuple[int, int] | None) -> Fatal:
+        """`held`: first offset and end of the partition; None: there is no such partition."""
+        what = "nothing, not even the partition" if held is None else f"{held[0]} to {held[1]}"
         return Fatal(
-            f"{self._topic} [{partition}]: position {position} lies outside the log, which holds {first} to {end}. "
+            f"{self._topic} [{partition}]: position {position} lies outside the log, which holds {what}. "
             "Either retention deleted records that were not read yet, or the topic was made anew. "
             "Learn again from what is left with `freshrank run --rebuild`."
         )

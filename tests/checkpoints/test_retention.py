@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from consumer.checkpoints.local_store import LocalStore
+from consumer.checkpoints import requests
+from consumer.checkpoints.local_store import REQUEST, LocalStore
 from consumer.checkpoints.retention import Fact, kept
+from consumer.errors import Fatal
 
 ANCHOR_S = 3_600.0
 
@@ -53,3 +56,21 @@ def test_a_request_lies_beside_the_checkpoints_until_it_is_dropped(tmp_path: Pat
     other.drop_request()
     other.drop_request()
     assert store.request() is None
+
+
+def test_a_request_that_cannot_be_read_is_there_and_can_be_dropped(tmp_path: Path) -> None:
+    store = LocalStore(tmp_path)
+    (tmp_path / REQUEST).symlink_to(tmp_path / REQUEST)  # a loop: whoever runs this test, reading it fails
+    assert store.request() == b""
+    with pytest.raises(Fatal, match="may not read it"):
+        requests.decode(b"")
+    store.drop_request()
+    assert store.request() is None
+
+
+def test_a_request_that_cannot_be_written_leaves_no_file_behind(tmp_path: Path) -> None:
+    store = LocalStore(tmp_path)
+    (tmp_path / REQUEST).mkdir()
+    with pytest.raises(OSError, match="directory"):
+        store.put_request(b"one")
+    assert [path.name for path in tmp_path.iterdir()] == [REQUEST]

@@ -102,9 +102,10 @@ class FakeInput:
         return [entry.record for entry in waiting[: self._max_events] if entry.record is not None]
 
     def _require_inside(self, partition: int, position: int) -> None:
-        log = self._cluster.logs(self._topic)[partition]
-        if not log.first <= position <= log.end:
-            held = f"which holds {log.first} to {log.end}"
+        logs = self._cluster.logs(self._topic)
+        log = logs[partition] if partition < len(logs) else None
+        if log is None or not log.first <= position <= log.end:
+            held = "which holds " + (f"{log.first} to {log.end}" if log else "nothing, not even the partition")
             raise Fatal(f"{self._topic} [{partition}]: position {position} lies outside the log, {held}")
 
 

@@ -68,6 +68,12 @@ def test_a_start_behind_the_end_is_fatal(world: World) -> None:
         member.start_reading({0: 6})
 
 
+def test_a_start_in_a_partition_that_is_not_there_is_fatal(world: World) -> None:
+    member = with_lease(world.input())
+    with pytest.raises(Fatal, match=r"\[7\]: position 0 lies outside the log, which holds nothing"):
+        member.start_reading({0: 0, 7: 0})
+
+
 def test_only_the_first_member_gets_the_lease(world: World) -> None:
     first, second = world.input("a"), world.input("b")
     with_lease(first)
