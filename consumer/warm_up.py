@@ -24,8 +24,9 @@ _N_ITEMS = 331  # a prime; squares meet half of them
 
 
 def compile_kernels(settings: Settings) -> None:
-    """Send a few events through decoding, admission, learning, eviction, two versions, the gate and a restart, on a state
-    thrown away after."""
+    """Send a few events through decoding, admission, learning, eviction, two versions, the gate and a restart.
+
+    The state is thrown away after."""
     every = _hurried(settings)
     codec = JsonCodec(settings.input)
     codec.compile()

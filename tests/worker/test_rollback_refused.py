@@ -75,7 +75,7 @@ def test_a_rollback_due_by_itself_waits_for_a_disk_that_is_full() -> None:
 
 
 class Sleeper:
-    """A writer that is suspended just before it writes its request, and wakes when its successor has long mended all."""
+    """A writer that is suspended just before it writes its request, and wakes when its successor has mended all."""
 
     def __init__(self, world: World) -> None:
         self._world = world
