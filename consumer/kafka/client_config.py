@@ -29,7 +29,7 @@ _CONSUMER_DEFAULTS: Final[Properties] = {
     "fetch.wait.max.ms": 50,
     "max.partition.fetch.bytes": 8 * MIB,
     "fetch.max.bytes": 64 * MIB,
-    "queued.max.messages.kbytes": 16 * 1024,  # with librdkafka's own part of a small record, over twice that
+    "queued.max.messages.kbytes": 8 * 1024,  # with librdkafka's own part of a small record, over twice that
     # librdkafka stops fetching a partition for a whole second once this many of its records wait (default 100,000);
     # the bytes above are the bound that is meant.
     "queued.min.messages": 200_000,
