@@ -161,9 +161,10 @@ def new_consumer(settings: Settings, properties: Properties, **callbacks: Callab
 
 
 def new_record_reader(settings: Settings, on_error: Callable[[KafkaError], None]) -> RecordReader:
-    """Of the input. Raises BadSettings where librdkafka refuses a property."""
+    """Of the input. Raises BadSettings where librdkafka refuses a property; `new_consumer`, which is given the same
+    ones, names each."""
     topic, properties = settings.input.topic, reader_properties(settings)
-    return _made(lambda given: RecordReader(topic, given, on_error), properties, "consumer", settings.kafka.consumer)
+    return _made(lambda given: RecordReader(topic, given, on_error), properties, "consumer", {})
 
 
 def new_producer(settings: Settings, properties: Properties, **callbacks: Callable[..., None]) -> Producer:

@@ -113,7 +113,7 @@ def joined(batches: Sequence[RecordBatch]) -> RecordBatch:
     """Batches that `record_batch` made of one topic, one behind the other."""
     if len(batches) == 1:
         return batches[0]
-    originals = [batch.originals for batch in batches if isinstance(batch.originals, Originals)]
+    originals = [_originals(batch) for batch in batches]
     return _batch(
         batches[0].topic,
         np.concatenate([batch.partitions for batch in batches]),
@@ -128,8 +128,7 @@ def without(batch: RecordBatch, partitions: Iterable[int]) -> RecordBatch:
     kept = np.flatnonzero(~np.isin(batch.partitions, list(partitions)))
     if len(kept) == len(batch):
         return batch
-    originals = batch.originals
-    assert isinstance(originals, Originals)
+    originals = _originals(batch)
     return _batch(
         batch.topic,
         batch.partitions[kept],
@@ -151,6 +150,11 @@ def error_rows(messages: Int64Array) -> list[int]:
 def destroy(messages: Int64Array) -> None:
     """Give the messages back; their addresses are of no more use."""
     _destroy(messages, FUNCTIONS)
+
+
+def _originals(batch: RecordBatch) -> Originals:
+    assert isinstance(batch.originals, Originals), "made by `record_batch`"
+    return batch.originals
 
 
 def _batch(

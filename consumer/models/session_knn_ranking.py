@@ -142,7 +142,6 @@ def rank(
         return 0
     n_matched = 0
     n_items = 0
-    n_distinct = 0
     for b in range(n_history):
         i = history[b]
         if i < 0 or not is_live[i] or of_items.mark[i] == 2:
@@ -151,8 +150,7 @@ def rank(
         of_items.first[i] = b
         of_items.touched[n_items] = i
         n_items += 1
-        n_distinct += 1
-        if n_distinct <= MAX_HISTORY:
+        if n_items <= MAX_HISTORY:
             n_matched = _match(knn, sessions, scratch, i, b, n_matched)
     n_neighbours = _most_alike(knn, sessions, scratch, n_matched, now_ms)
     for k in range(n_neighbours):

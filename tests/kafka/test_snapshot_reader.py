@@ -121,6 +121,9 @@ def test_an_empty_version_is_shown_too(real: RealWorld) -> None:
         reader.catch_up(DEADLINE_S)
         writer.publish()
         poll_until_version(reader, writer.publisher.version)
+        assert reader.manifest is not None
+        assert reader.manifest.rows == {}
+        assert dict(reader.scores()) == writer.published_scores()
 
 
 def test_where_nothing_was_published_a_reader_catches_up_with_nothing(real: RealWorld) -> None:

@@ -118,6 +118,7 @@ def test_records_that_come_twice_count_once() -> None:
     reader = SnapshotReader("default")
     for _ in range(2):
         read_to_the_end(reader, Follower(logs_of(history)))
+    assert reader.version == history.last
     require_whole(reader, history)
 
 
