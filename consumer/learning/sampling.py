@@ -51,7 +51,6 @@ def rank_sample(state: State, n_history: int, item: int, time_ms: int) -> None:
     """Test before training; the fusion learns from it. An item that just repeats is no test."""
     models = state.ensemble
     if state.work.history[0] == item:
-        fusion.learn_sample(models.fusion, n_history, 0)
         return
     place = rank_next(state, n_history, item, time_ms)
     lists, shares = state.work.lists, state.popularity
@@ -61,7 +60,8 @@ def rank_sample(state: State, n_history: int, item: int, time_ms: int) -> None:
         place_of(lists.merged, lists.lengths[MERGED], item), popularity.score(shares, shares.work, beforehand, item),
     )  # fmt: skip
     ensemble.learn_sample(models, state.work.pool, item, logit.STEP)
-    fusion.learn_sample(models.fusion, n_history, place)
+    if place_of(state.work.history, n_history, item) == 0:
+        fusion.learn_sample(models.fusion, n_history, place)
 
 
 @hot_kernel

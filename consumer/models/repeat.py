@@ -1,8 +1,10 @@
 """`repeat`: people return to what they have just seen.
 
-For each context (history length 1, 2, … 6 or more) and each b: how often the next item was the one seen b places back
-(b = 1: the last one). A running mean with step max(1/(n + 50), 0.001), prior 0.05/b, learned from every event of a user
-who has a history. An item stands at its last occurrence only.
+For each context and each b: how often the next item was the one seen b places back (b = 1: the last one). A context is
+the history's length (1, 2, … 6 or more) with what it shows of returning: no item stands in it twice, one does, or its
+latest place is such a return. Who has just gone back to something goes back again far more often. A running mean with
+step max(1/(n + 50), 0.001), prior 0.05/b, learned from every event of a user who has a history. An item stands at its
+last occurrence only.
 """
 
 from __future__ import annotations
@@ -14,10 +16,17 @@ import numpy as np
 from consumer.kernels import hot_kernel
 from consumer.messages import Float64Array, Int32Array, Int64Array
 
-N_CONTEXTS = 6
+N_LENGTHS = 6
 N_BACK = 20
 MIN_STEP = 0.001
 PRIOR_EVENTS = 50
+
+# What a history shows of returning.
+NO_RETURN = 0
+EARLIER_RETURN = 1
+LATEST_IS_RETURN = 2
+N_HABITS = 3
+N_CONTEXTS = N_LENGTHS * N_HABITS
 
 
 class RepeatArrays(NamedTuple):
@@ -31,9 +40,9 @@ def allocate() -> RepeatArrays:
 
 
 @hot_kernel
-def context_of(n_history: int) -> int:
-    """Row of the tables for a history of so many places; n_history ≥ 1."""
-    return min(n_history, N_CONTEXTS) - 1
+def length_of(n_history: int) -> int:
+    """0-based entry of tables by history length; n_history ≥ 1."""
+    return min(n_history, N_LENGTHS) - 1
 
 
 @hot_kernel
@@ -43,28 +52,48 @@ def step_after(n: int) -> float:
 
 
 @hot_kernel
-def is_last_occurrence(history: Int32Array, b: int) -> bool:
-    """Whether history[b] (latest first) is alive and does not stand nearer too."""
-    if history[b] < 0:
-        return False
+def _stands_nearer(history: Int32Array, b: int) -> bool:
     for nearer in range(b):  # noqa: SIM110 - numba compiles no generator expressions
         if history[nearer] == history[b]:
-            return False
-    return True
+            return True
+    return False
+
+
+@hot_kernel
+def look_at(history: Int32Array, n_history: int) -> tuple[int, np.uint64]:
+    """The context of a history (latest first, negative: gone; n_history ≥ 1), and a bit for each of its N_BACK nearest
+    places at which a live item stands for the last time."""
+    habit = NO_RETURN
+    last_places = np.uint64(0)
+    seen = np.uint64(0)  # a bit for each item nearer, by its row number modulo 64
+    for b in range(min(n_history, N_BACK)):
+        if history[b] < 0:
+            continue
+        bit = np.uint64(1) << np.uint64(history[b] & 63)
+        if seen & bit != np.uint64(0) and _stands_nearer(history, b):
+            if history[b] == history[0]:
+                habit = LATEST_IS_RETURN
+            elif habit == NO_RETURN:
+                habit = EARLIER_RETURN
+        else:
+            last_places |= np.uint64(1) << np.uint64(b)
+        seen |= bit
+    return length_of(n_history) * N_HABITS + habit, last_places
+
+
+@hot_kernel
+def is_last_place(last_places: np.uint64, b: int) -> bool:
+    return bool((last_places >> np.uint64(b)) & np.uint64(1) != np.uint64(0))
 
 
 @hot_kernel
 def learn_event(repeat: RepeatArrays, history: Int32Array, n_history: int, item: int) -> None:
     """The event's item followed this history (latest first, n_history ≥ 1)."""
-    context = context_of(n_history)
+    context, last_places = look_at(history, n_history)
     step = step_after(repeat.n_events[context])
     repeat.n_events[context] += 1
-    seen = np.uint64(0)  # a bit for each item nearer, by its row number modulo 64
     for b in range(min(n_history, N_BACK)):
-        bit = np.uint64(1) << np.uint64(history[b] & 63)
-        is_new = history[b] >= 0 and seen & bit == np.uint64(0)
-        seen |= bit
-        if is_new or is_last_occurrence(history, b):
+        if is_last_place(last_places, b):
             came_true = 1.0 if history[b] == item else 0.0
             repeat.chance[context, b] += step * (came_true - repeat.chance[context, b])
 
@@ -74,10 +103,10 @@ def rank(repeat: RepeatArrays, history: Int32Array, n_history: int, ranked: Int3
     """The history's items by their chance to be next, best first (ties: the nearer one); returns how many."""
     if n_history == 0:
         return 0
-    context = context_of(n_history)
+    context, last_places = look_at(history, n_history)
     n = 0
     for b in range(min(n_history, N_BACK)):
-        if not is_last_occurrence(history, b):
+        if not is_last_place(last_places, b):
             continue
         value = repeat.chance[context, b]
         place = n

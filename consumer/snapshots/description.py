@@ -76,13 +76,14 @@ def compiled_constants() -> dict[str, dict[str, Any]]:
             "candidate_count_power": 0.3,
             "list_length": item_to_item.N_RANKED,
         },
-        "repeat": {"contexts": repeat.N_CONTEXTS, "places_back": repeat.N_BACK},
-        "fusion": {"bucket_ends": fusion.BUCKET_ENDS.tolist()},
+        "repeat": {"lengths": repeat.N_LENGTHS, "habits": repeat.N_HABITS, "places_back": repeat.N_BACK},
+        "fusion": {"bucket_ends": fusion.BUCKET_ENDS.tolist(), "least_outside": fusion.LEAST_OUTSIDE},
     }
 
 
 def _tables(model: ModelState) -> dict[str, Any]:
-    """Entry [c] is for histories of c + 1 places, the last for longer ones too. A list's chances are non-increasing."""
+    """The fusion's row [n] is for histories of n + 1 places, the last for longer ones too, and `repeat` has a row for
+    each habit of such a length. A list's chances are non-increasing."""
     return {
         "repeat.chance": model.repeat.chance.tolist(),
         "fusion.chance": np.minimum.accumulate(model.fusion.chance, axis=1).tolist(),

@@ -60,8 +60,8 @@ class Recommender:
             np.zeros(repeat.N_CONTEXTS, np.int64),
         )
         self._fused = FusionArrays(
-            _table(manifest, tables, "fusion.chance", (repeat.N_CONTEXTS, fusion.N_BUCKETS)),
-            np.zeros(repeat.N_CONTEXTS, np.int64),
+            _table(manifest, tables, "fusion.chance", (repeat.N_LENGTHS, fusion.N_BUCKETS)),
+            np.zeros(repeat.N_LENGTHS, np.int64),
         )
         self._history = np.full(MAX_HISTORY, -1, np.int32)
         self._lists: Lists = allocate_lists(MAX_HISTORY, 0)

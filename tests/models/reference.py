@@ -124,23 +124,33 @@ class ItemToItemReference:
 
 
 class RepeatReference:
-    """`repeat`: a running mean for every (history length, places back)."""
+    """`repeat`: a running mean for every (history length, habit of returning, places back)."""
 
     def __init__(self) -> None:
-        self.chance = {(n, b): 0.05 / b for n in range(1, 7) for b in range(1, 21)}
-        self.n_events = dict.fromkeys(range(1, 7), 0)
+        contexts = [(n, habit) for n in range(1, 7) for habit in ("none", "earlier", "latest")]
+        self.chance = {(context, b): 0.05 / b for context in contexts for b in range(1, 21)}
+        self.n_events = dict.fromkeys(contexts, 0)
 
     def learn(self, history: Sequence[int], item: int) -> None:
-        n = min(len(history), 6)
-        step = max(1 / (self.n_events[n] + 50), 0.001)
-        self.n_events[n] += 1
+        context = self.context(history)
+        step = max(1 / (self.n_events[context] + 50), 0.001)
+        self.n_events[context] += 1
         for b, back in self.last_occurrences(history):
-            self.chance[n, b] += step * (float(back == item) - self.chance[n, b])
+            self.chance[context, b] += step * (float(back == item) - self.chance[context, b])
 
     def ranked(self, history: Sequence[int]) -> list[tuple[int, float]]:
-        n = min(len(history), 6)
-        proposed = [(back, self.chance[n, b]) for b, back in self.last_occurrences(history)]
+        context = self.context(history)
+        proposed = [(back, self.chance[context, b]) for b, back in self.last_occurrences(history)]
         return sorted(proposed, key=lambda pair: -pair[1])
+
+    @staticmethod
+    def context(history: Sequence[int]) -> tuple[int, str]:
+        near = history[:20]
+        known = [item for item in near if item >= 0]
+        habit = "none" if len(set(known)) == len(known) else "earlier"
+        if near[0] >= 0 and near[0] in near[1:]:
+            habit = "latest"
+        return min(len(history), 6), habit
 
     @staticmethod
     def last_occurrences(history: Sequence[int]) -> list[tuple[int, int]]:
@@ -221,8 +231,12 @@ class SessionKnnReference:
 
 
 def merged(repeated: Sequence[tuple[int, float]], listed: Sequence[int], rank_chance: Sequence[float]) -> list[int]:
-    """Both lists by rank probability; `rank_chance[r]` is that of the list's place r + 1, before it is made to fall."""
-    falling = np.minimum.accumulate(rank_chance)
+    """Both lists by rank probability; `rank_chance[r]` is that of the list's place r + 1 where the next item is none of
+    the history, before it is made to fall."""
+    outside = 1.0
+    for _, chance in repeated:
+        outside -= chance
+    falling = np.minimum.accumulate(rank_chance) * max(outside, 0.02)
     pairs = [(-chance, 1, item) for item, chance in repeated]
     pairs += [(-float(chance), 0, item) for item, chance in zip(listed, falling, strict=False)]
     return [item for _, _, item in sorted(pairs, key=lambda pair: pair[:2])]

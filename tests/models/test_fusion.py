@@ -62,8 +62,21 @@ def test_both_lists_are_merged_by_falling_chance(
 
 def test_where_chances_are_equal_the_lists_item_goes_first() -> None:
     arrays = fusion.allocate()
-    arrays.chance[0, :] = 0.5
+    arrays.chance[0, :] = 1.0
     assert merged(arrays, [(9, 0.5)], [1, 2], most=5) == [1, 2, 9]
+
+
+def test_the_surer_it_is_that_people_return_the_less_is_left_for_the_list() -> None:
+    arrays = fusion.allocate()
+    arrays.chance[0, :] = 0.5
+    assert merged(arrays, [(8, 0.3), (9, 0.2)], [1], most=3) == [8, 1, 9]  # 0.3, 0.5 · 0.5, 0.2
+    assert merged(arrays, [(8, 0.5), (9, 0.2)], [1], most=3) == [8, 9, 1]  # 0.5, 0.2, 0.5 · 0.3
+
+
+def test_the_list_is_never_left_without_a_chance() -> None:
+    arrays = fusion.allocate()
+    arrays.chance[0, :] = 1.0
+    assert merged(arrays, [(8, 1.0), (9, 0.01)], [1], most=3) == [8, 1, 9]
 
 
 def test_a_sample_moves_the_bucket_it_fell_into_up_and_the_others_down() -> None:

@@ -10,7 +10,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from consumer.models import repeat
-from consumer.models.repeat import MIN_STEP, N_BACK, PRIOR_EVENTS, RepeatArrays
+from consumer.models.repeat import (
+    EARLIER_RETURN,
+    LATEST_IS_RETURN,
+    MIN_STEP,
+    N_BACK,
+    N_HABITS,
+    N_LENGTHS,
+    NO_RETURN,
+    PRIOR_EVENTS,
+    RepeatArrays,
+)
 from tests.models.reference import RepeatReference
 
 HISTORIES = st.lists(st.integers(-1, 5), min_size=1, max_size=25)
@@ -54,7 +64,35 @@ def test_history_lengths_are_learned_apart_up_to_six() -> None:
     arrays = repeat.allocate()
     learn(arrays, [1, 2, 3], 3)
     learn(arrays, range(9), 0)
-    assert arrays.n_events.tolist() == [0, 0, 1, 0, 0, 1]
+    assert arrays.n_events.reshape(N_LENGTHS, N_HABITS)[:, NO_RETURN].tolist() == [0, 0, 1, 0, 0, 1]
+
+
+@pytest.mark.parametrize(
+    ("history", "habit"),
+    [
+        ([1], NO_RETURN),
+        ([1, 2, 3], NO_RETURN),
+        ([1, 2, 1], LATEST_IS_RETURN),
+        ([3, 1, 2, 1], EARLIER_RETURN),
+        ([1, 1 + 64, 2], NO_RETURN),  # alike modulo the bits of the filter
+        ([1, 1 + 64, 1], LATEST_IS_RETURN),
+        ([1, 2, 3, 2, 1], LATEST_IS_RETURN),
+        ([-1, 1, -1], NO_RETURN),  # what is gone says nothing
+        ([7, *range(8, 27), 7], NO_RETURN),  # too long ago
+    ],
+)
+def test_a_history_shows_whether_its_owner_returns(history: list[int], habit: int) -> None:
+    context, _ = repeat.look_at(np.array(history, np.int32), len(history))
+    assert context == (min(len(history), N_LENGTHS) - 1) * N_HABITS + habit
+
+
+def test_who_has_just_returned_is_told_apart_from_who_never_did() -> None:
+    arrays = repeat.allocate()
+    for _ in range(500):
+        learn(arrays, [1, 2, 1], 2)
+        learn(arrays, [3, 4, 5], 6)
+    assert dict(ranked(arrays, [8, 9, 8]))[9] > 0.9
+    assert dict(ranked(arrays, [7, 9, 8]))[9] < 0.01
 
 
 def test_an_item_stands_at_its_last_occurrence_only() -> None:

@@ -105,14 +105,26 @@ class PlainRecommender:
         for item in reversed(history):
             if not latest_first or latest_first[-1] != item:
                 latest_first.append(item)
-        context = min(len(latest_first), self.model["constants"]["repeat"]["contexts"]) - 1
-        chances = self.model["tables"]["repeat.chance"][context]
-        repeated = {item: chances[b] for b, item in reversed(list(enumerate(latest_first[: len(chances)])))}
+        length = min(len(latest_first), self.model["constants"]["repeat"]["lengths"]) - 1
+        n_habits = self.model["constants"]["repeat"]["habits"]
+        chances = self.model["tables"]["repeat.chance"][length * n_habits + self._habit(latest_first)]
+        places = {item: b for b, item in reversed(list(enumerate(latest_first[: len(chances)])))}
+        repeated = {item: chances[b] for item, b in places.items() if self._is_live(item)}
         listed = self.listed(latest_first)
-        ends = self.model["constants"]["fusion"]["bucket_ends"]
-        by_rank = self.model["tables"]["fusion.chance"][context]
-        ranked = [(by_rank[sum(end <= place for end in ends)], 1, item) for place, item in enumerate(listed)]
-        ranked += [(chance, 0, item) for item, chance in repeated.items() if self._is_live(item)]
+        constants = self.model["constants"]["fusion"]
+        outside = max(1.0 - sum(repeated.values()), constants["least_outside"])
+        by_rank = self.model["tables"]["fusion.chance"][length]
+        bucket = [sum(end <= place for end in constants["bucket_ends"]) for place in range(len(listed))]
+        ranked = [(outside * by_rank[bucket[place]], 1, item) for place, item in enumerate(listed)]
+        ranked += [(chance, 0, item) for item, chance in repeated.items()]
         merged = [item for _, _, item in sorted(ranked, key=lambda entry: (-entry[0], -entry[1]))]
         popular = sorted(self.scores, key=lambda item: (-self.scores[item]["score"], item))
         return [*merged, *(item for item in popular if item not in merged)][:n]
+
+    def _habit(self, latest_first: Sequence[str]) -> int:
+        """0: no known item stands twice; 1: one does; 2: the latest does."""
+        near = latest_first[: self.model["constants"]["repeat"]["places_back"]]
+        known = [item for item in near if self._is_live(item)]
+        if len(set(known)) == len(known):
+            return 0
+        return 2 if self._is_live(near[0]) and near[0] in near[1:] else 1
