@@ -13,11 +13,11 @@ import numpy as np
 from consumer.kernels import hot_kernel, kernel
 from consumer.learning.quality import CUTOFF
 from consumer.messages import Float64Array, Int32Array, Int64Array, UInt8Array
-from consumer.models.fusion import FusionArrays
-from consumer.models.item_to_item import ItemToItemArrays, Scratch
+from consumer.models import logit
+from consumer.models.item_to_item import Scratch
+from consumer.models.logit import Pool
 from consumer.models.recency_index import NONE
-from consumer.models.recommend import MERGED, Lists, allocate_lists, place_of, recommend
-from consumer.models.repeat import RepeatArrays
+from consumer.models.recommend import MERGED, Lists, Readable, allocate_lists, place_of, recommend
 
 WINDOW = 2_000
 
@@ -32,15 +32,6 @@ class CaseArrays(NamedTuple):
     place: UInt8Array  # (WINDOW,) of that item in the live list, 1 … CUTOFF; 0: further down or not listed
     score: Float64Array  # (WINDOW,) of that item, live
     n_cases: Int64Array  # (1,) so far
-
-
-class Answers(NamedTuple):
-    """What a model is asked with: its arrays, as `recommend` takes them."""
-
-    item_to_item: ItemToItemArrays
-    repeat: RepeatArrays
-    fusion: FusionArrays
-    popular: Int32Array
 
 
 def allocate(history: int) -> CaseArrays:
@@ -86,10 +77,11 @@ def forget_items(cases: CaseArrays, is_live: UInt8Array) -> None:
 @kernel
 def _places(
     cases: CaseArrays,
-    answers: Answers,
+    known: Readable,
     scratch: Scratch,
     is_live: UInt8Array,
     history: Int32Array,
+    pool: Pool,
     lists: Lists,
     numbers: Int64Array,
     places: UInt8Array,
@@ -100,22 +92,20 @@ def _places(
         for b in range(n_history):
             item = cases.history[at, b]
             history[b] = item if item != NONE and is_live[item] else NONE
-        recommend(
-            answers.item_to_item, scratch, is_live, answers.repeat, answers.fusion,
-            history, n_history, np.float64(cases.time_ms[at]), answers.popular, lists,
-        )  # fmt: skip
+        recommend(known, scratch, is_live, history, n_history, np.float64(cases.time_ms[at]), pool, lists)
         places[k] = place_of(lists.merged, lists.lengths[MERGED], cases.item[at])
 
 
 def places(
-    cases: CaseArrays, answers: Answers, scratch: Scratch, is_live: UInt8Array, numbers: Int64Array
+    cases: CaseArrays, known: Readable, scratch: Scratch, is_live: UInt8Array, numbers: Int64Array
 ) -> UInt8Array:
     """(n,) where the item of each of these cases (by number) stands in the list that a model gives for its history;
     0: not among CUTOFF. The model's arrays need a row for every item of `is_live`. Changes nothing."""
     found = np.zeros(len(numbers), np.uint8)
     longest = cases.history.shape[1]
     history = np.zeros(longest, np.int32)
-    _places(cases, answers, scratch, is_live, history, allocate_lists(longest, CUTOFF), numbers, found)
+    lists, pool = allocate_lists(longest, CUTOFF), logit.allocate_pool()
+    _places(cases, known, scratch, is_live, history, pool, lists, numbers, found)
     return found
 
 

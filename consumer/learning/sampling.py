@@ -33,7 +33,10 @@ def rank_next(state: State, n_history: int, item: int, time_ms: int) -> int:
     history = state.work.history
     models, lists, pool = state.ensemble, state.work.lists, state.work.pool
     top = state.popularity.top
-    ensemble.recommend(models, state.items.is_live, history, n_history, np.float64(time_ms), top, pool, lists)
+    ensemble.recommend(
+        models, state.popularity, state.items.counts[N_LIVE], state.items.is_live, history, n_history,
+        np.float64(time_ms), pool, lists,
+    )  # fmt: skip
     place = place_of(lists.listed, lists.lengths[LISTED], item)
     quality.record(
         state.quality,
@@ -53,13 +56,13 @@ def rank_sample(state: State, n_history: int, item: int, time_ms: int) -> None:
     if state.work.history[0] == item:
         return
     place = rank_next(state, n_history, item, time_ms)
-    lists, shares = state.work.lists, state.popularity
-    beforehand = popularity.weigh_half_lives(shares, state.items.counts[N_LIVE], shares.work)
+    lists, shares, n_live = state.work.lists, state.popularity, state.items.counts[N_LIVE]
+    beforehand = popularity.weigh_half_lives(shares, n_live, shares.work)
     cases.keep(
         state.cases, state.work.history, n_history, item, time_ms,
         place_of(lists.merged, lists.lengths[MERGED], item), popularity.score(shares, shares.work, beforehand, item),
     )  # fmt: skip
-    ensemble.learn_sample(models, state.work.pool, item, logit.STEP)
+    ensemble.learn_sample(models, shares, n_live, np.float64(time_ms), state.work.pool, lists, item, logit.STEP)
     if place_of(state.work.history, n_history, item) == 0:
         fusion.learn_sample(models.fusion, n_history, place)
 

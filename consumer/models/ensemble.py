@@ -1,7 +1,7 @@
 """All members together: what each proposes, and the one list made of it.
 
-Where `item_to_item` is the only one that is heard, its list stands as it is, and costs no more. Readers have only that
-one and `repeat`: they run `recommend` instead.
+Readers have only `item_to_item` and `repeat`: they run `recommend` instead, and `logit` is learned for them and for a
+worker that has no other member. Where one is on, the worker goes by `wide_logit`, which hears all.
 """
 
 from __future__ import annotations
@@ -10,11 +10,12 @@ from typing import NamedTuple
 
 from consumer.kernels import hot_kernel
 from consumer.messages import Int32Array, UInt8Array
-from consumer.models import item_to_item, logit, session_knn_ranking
+from consumer.models import item_to_item, logit, popularity, session_knn_ranking
 from consumer.models.fusion import FusionArrays
 from consumer.models.item_to_item import ItemToItemArrays, Scratch
 from consumer.models.logit import ITEM_TO_ITEM, NONE, SESSION_KNN, LogitArrays, Pool
-from consumer.models.recommend import Lists, finish
+from consumer.models.popularity import PopularityArrays
+from consumer.models.recommend import N_READABLE, Lists, finish
 from consumer.models.repeat import RepeatArrays
 from consumer.models.session_knn import SessionKnnArrays
 from consumer.models.session_knn_ranking import KnnScratch
@@ -29,6 +30,7 @@ class Ensemble(NamedTuple):
     sessions: SessionArrays
     repeat: RepeatArrays
     logit: LogitArrays
+    wide_logit: LogitArrays
     fusion: FusionArrays
     scratch: Scratch
     knn_scratch: KnnScratch
@@ -41,13 +43,19 @@ def has_session_knn(sessions: SessionArrays) -> bool:
 
 
 @hot_kernel
+def _is_wide(pool: Pool) -> bool:
+    """Whether a member was asked that readers don't have."""
+    return bool(pool.n_proposed[SESSION_KNN] != NONE)
+
+
+@hot_kernel
 def propose(
     models: Ensemble, is_live: UInt8Array, history: Int32Array, n_history: int, now_ms: float, pool: Pool
 ) -> None:
     """Ask every member that is on for its items outside the history, and see whether its list is in order."""
     n = item_to_item.rank(
         models.item_to_item, models.scratch, is_live, history, n_history, now_ms,
-        pool.proposed[ITEM_TO_ITEM], pool.scores[ITEM_TO_ITEM],
+        pool.proposed[ITEM_TO_ITEM], pool.scores[ITEM_TO_ITEM], pool.parts,
     )  # fmt: skip
     logit.take(pool, ITEM_TO_ITEM, n, is_live)
     pool.n_proposed[SESSION_KNN] = NONE
@@ -60,24 +68,33 @@ def propose(
 
 
 @hot_kernel
-def fuse(models: Ensemble, pool: Pool, listed: Int32Array) -> int:
-    """Stage (a): fill `listed` from what was proposed; returns how many."""
-    if pool.n_proposed[SESSION_KNN] == NONE:
-        for r in range(pool.n_proposed[ITEM_TO_ITEM]):
-            listed[r] = pool.proposed[ITEM_TO_ITEM, r]
-        return int(pool.n_proposed[ITEM_TO_ITEM])
-    logit.gather(models.logit, pool)
-    return logit.order(models.logit, pool, listed)
+def _order(
+    models: Ensemble,
+    weighed: LogitArrays,
+    n_members: int,
+    shares: PopularityArrays,
+    n_live: int,
+    now_ms: float,
+    pool: Pool,
+    listed: Int32Array,
+) -> int:
+    logit.gather(weighed, pool, n_members)
+    beforehand = popularity.weigh_half_lives(shares, n_live, shares.work)
+    for c in range(pool.n_items[0]):
+        pool.share[c] = popularity.score(shares, shares.work, beforehand, pool.items[c])
+    logit.describe_items(pool, models.item_to_item, now_ms)
+    return logit.order(weighed, pool, listed)
 
 
 @hot_kernel
 def recommend(
     models: Ensemble,
+    shares: PopularityArrays,
+    n_live: int,
     is_live: UInt8Array,
     history: Int32Array,
     n_history: int,
     now_ms: float,
-    popular: Int32Array,
     pool: Pool,
     lists: Lists,
 ) -> None:
@@ -86,13 +103,24 @@ def recommend(
     n_listed = 0
     if n_history > 0:
         propose(models, is_live, history, n_history, now_ms, pool)
-        n_listed = fuse(models, pool, lists.listed)
-    finish(models.repeat, models.fusion, history, n_history, popular, n_listed, lists)
+        if _is_wide(pool):
+            n_listed = _order(
+                models, models.wide_logit, len(pool.n_proposed), shares, n_live, now_ms, pool, lists.listed
+            )
+        else:
+            n_listed = _order(models, models.logit, N_READABLE, shares, n_live, now_ms, pool, lists.listed)
+    finish(models.repeat, models.fusion, history, n_history, shares.top, n_listed, lists)
 
 
 @hot_kernel
-def learn_sample(models: Ensemble, pool: Pool, item: int, step: float) -> None:
-    """The item came true where `recommend` has just filled the pool."""
+def learn_sample(
+    models: Ensemble, shares: PopularityArrays, n_live: int, now_ms: float, pool: Pool, lists: Lists, item: int,
+    step: float,
+) -> None:  # fmt: skip
+    """The item came true where `recommend` has just filled the pool. `lists.listed` is working memory."""
+    if _is_wide(pool):
+        logit.note_faults(models.wide_logit, pool)
+        logit.learn(models.wide_logit, pool, item, step)
+        _order(models, models.logit, N_READABLE, shares, n_live, now_ms, pool, lists.listed)
     logit.note_faults(models.logit, pool)
-    if pool.n_proposed[SESSION_KNN] != NONE:
-        logit.learn(models.logit, pool, item, step)
+    logit.learn(models.logit, pool, item, step)

@@ -33,6 +33,9 @@ N_HOPS = 30
 HOP_WEIGHT = 1.5
 COUNT_PRIOR = 3.0
 N_RANKED = 100  # length of the list that scoring gives
+N_PARTS = 2
+LATEST_PART = 0
+SECOND_HOP_PART = 1
 BLOCK = 8  # entries compared at a time
 LINE = 16  # entries in a cache line
 POPULARITY_POWER = 0.3
@@ -58,10 +61,11 @@ class ItemToItemArrays(NamedTuple):
 
 
 class Scratch(NamedTuple):
-    """Working memory of a scoring, reused; `first`, `total` and `mark` are zero between calls."""
+    """Working memory of a scoring, reused; `first`, `latest`, `total` and `mark` are zero between calls."""
 
     first: Float64Array  # (capacity,) s1
-    total: Float64Array  # (capacity,) s
+    latest: Float64Array  # (capacity,) the part of s1 that comes from the history's latest known item
+    total: Float64Array  # (capacity,) what the second hop adds
     mark: UInt8Array  # (capacity,) 1: touched, 2: in the history
     touched: Int32Array  # (capacity,) rows with a mark
     hops: Int32Array  # (N_HOPS,)
@@ -86,7 +90,9 @@ def allocate(capacity: int, neighbours: int, time_constant_s: float) -> ItemToIt
 
 def allocate_scratch(capacity: int) -> Scratch:
     return Scratch(
-        **side_by_side(capacity, (("first", np.float64), ("total", np.float64), ("mark", np.uint8))),
+        **side_by_side(
+            capacity, (("first", np.float64), ("latest", np.float64), ("total", np.float64), ("mark", np.uint8))
+        ),
         touched=np.zeros(capacity, np.int32),
         hops=np.zeros(N_HOPS, np.int32),
         hop_values=np.zeros(N_HOPS),
@@ -285,12 +291,14 @@ def rank(
     now_ms: float,
     ranked: Int32Array,
     values: Float64Array,
+    parts: Float64Array,
 ) -> int:
     """The best items outside the history.
 
     `history` holds item rows, latest first (negative: gone); `now_ms` is the event time at which counts are taken.
-    Fills `ranked` and `values` (both at most N_RANKED) best first and returns how many. Changes nothing but `scratch`,
-    which it leaves clean.
+    Fills `ranked` and `values` (both at most N_RANKED) best first and returns how many; `parts` (the same, N_PARTS)
+    says which share of an item's evidence came from the latest known item itself, and which by the second hop. Changes
+    nothing but `scratch`, which it leaves clean.
     """
     if np.isnan(i2i.totals[LANDMARK_MS]):
         return 0
@@ -316,6 +324,9 @@ def rank(
         idf = np.log((count_total + 1.0) / (count + 1.0))
         a = np.exp(-STEP_DECAY * b) * np.sqrt(max(idf, 0.0)) / (count + COUNT_PRIOR) ** 0.75
         n_touched = _spread(i2i, scratch, is_live, scratch.first, i, a * fresh, n_touched)
+        if n_distinct == 1:
+            for t in range(n_touched):
+                scratch.latest[scratch.touched[t]] = scratch.first[scratch.touched[t]]
     hops = scratch.hops
     hop_values = scratch.hop_values
     n_hops = 0
@@ -338,7 +349,14 @@ def rank(
         if scratch.mark[j] == 1 and total > 0.0 and may_rank:  # most fail, and a power costs more than all the rest
             value = total / (i2i.counts[j] * fresh + COUNT_PRIOR) ** POPULARITY_POWER
             n_ranked = insert_ranked(ranked, values, n_ranked, j, value)
+    for r in range(n_ranked):
+        j = ranked[r]
+        parts[r, LATEST_PART] = scratch.latest[j] / (scratch.first[j] + scratch.total[j])
+        parts[r, SECOND_HOP_PART] = scratch.total[j] / (scratch.first[j] + scratch.total[j])
+    for t in range(n_touched):
+        j = scratch.touched[t]
         scratch.mark[j] = 0
         scratch.first[j] = 0.0
+        scratch.latest[j] = 0.0
         scratch.total[j] = 0.0
     return n_ranked

@@ -15,6 +15,7 @@ from consumer.models.item_to_item import (
     COUNT_TOTAL,
     LANDMARK_MS,
     MAX_EXPONENT,
+    N_PARTS,
     N_RANKED,
     TIME_CONSTANT_MS,
     WINDOW,
@@ -108,8 +109,9 @@ class ItemToItemMember:
         items, scores = np.zeros(N_RANKED, np.int32), np.zeros(N_RANKED)
         rows = known_rows(history, len(self._is_live))
         found = item_to_item.rank(
-            self._learned, self._scratch, self._is_live, rows, len(rows), float(now_ms), items, scores
-        )
+            self._learned, self._scratch, self._is_live, rows, len(rows), float(now_ms), items, scores,
+            np.zeros((N_RANKED, N_PARTS)),
+        )  # fmt: skip
         return Ranked(items[: min(n, found)], scores[: min(n, found)])
 
     def state(self) -> Mapping[str, Array]:

@@ -5,9 +5,17 @@ features a member, s its score for j and s_max its best score
 
     ln(s/s_max + 0.001) + 6.9        (s/s_max)^0.5        1/rank        (s = 0 and 1/rank = 0 where it doesn't list j)
 
-It starts as `item_to_item` alone and learns on sampled events: the chance of candidate j is e^u(j) / Σ e^u, and the
-gradient of the log chance of the one that came true moves w by AdaGrad (Duchi, Hazan, Singer 2011). Nothing is learned
-where it was no candidate.
+and four of the item: c_j its decayed count, Σc that of all items, q_j its score (expected share), and the shares of
+`item_to_item`'s evidence for j that came by its second hop and from the latest item of the history (0 where it doesn't
+list j)
+
+    ln((q_j·Σc + 3)/(c_j + 3))       ln(c_j + 3)          second hop           latest
+
+The first of these says what is rising; all four let a stream correct what `item_to_item` assumes of popularity, of the
+second hop and of how fast a history fades. It starts as `item_to_item` alone and learns on sampled events: among the
+candidates that some member lists among its first HEAD, the chance of j is e^u(j) / Σ e^u, and the gradient of the log
+chance of the one that came true moves w by AdaGrad (Duchi, Hazan, Singer 2011). Nothing is learned where it was none of
+these: the long tail of a list would drown what orders its head, which is all that anybody sees.
 
 A member whose list is nonsense is muted: it is not heard, though asked, until PENANCE sampled lists of it in a row were
 in order.
@@ -21,7 +29,17 @@ import numpy as np
 
 from consumer.kernels import hot_kernel
 from consumer.messages import Float64Array, Int32Array, Int64Array, UInt8Array
-from consumer.models.item_to_item import N_RANKED, insert_ranked
+from consumer.models.item_to_item import (
+    COUNT_PRIOR,
+    COUNT_TOTAL,
+    LATEST_PART,
+    N_PARTS,
+    N_RANKED,
+    SECOND_HOP_PART,
+    ItemToItemArrays,
+    gain,
+    insert_ranked,
+)
 
 MEMBERS = ("item_to_item", "session_knn")
 """Those that propose items outside the history, in the order of their features."""
@@ -32,7 +50,11 @@ FLOOR = 0.001
 OFFSET = 6.9
 EACH = 3  # features a member
 ABSENT = float(np.log(FLOOR)) + OFFSET  # the first of them where it doesn't list the item
-N_FEATURES = EACH * len(MEMBERS)
+ITEM_FEATURES = ("rising", "count", "second_hop", "latest")
+"""Those of the item, behind the members'."""
+RISING, COUNT, SECOND_HOP, LATEST = range(EACH * len(MEMBERS), EACH * len(MEMBERS) + len(ITEM_FEATURES))
+N_FEATURES = EACH * len(MEMBERS) + len(ITEM_FEATURES)
+HEAD = 20
 N_CANDIDATES = N_RANKED * len(MEMBERS)
 N_SLOTS = 1 << (2 * N_CANDIDATES).bit_length()
 STEP = 0.03
@@ -56,9 +78,11 @@ class Pool(NamedTuple):
 
     proposed: Int32Array  # (members, N_RANKED) best first
     scores: Float64Array  # (members, N_RANKED)
+    parts: Float64Array  # (N_RANKED, N_PARTS) of `item_to_item`'s evidence
     n_proposed: Int32Array  # (members,) NONE: the member is off
     is_faulty: UInt8Array  # (members,) 1: its list is nonsense
     items: Int32Array  # (N_CANDIDATES,)
+    share: Float64Array  # (N_CANDIDATES,) score of the item; no finite number: not known
     features: Float64Array  # (N_CANDIDATES, N_FEATURES)
     utility: Float64Array  # (N_CANDIDATES,) u, then the chance while learning
     gradient: Float64Array  # (N_FEATURES,)
@@ -83,9 +107,11 @@ def allocate_pool() -> Pool:
     return Pool(
         proposed=np.zeros((len(MEMBERS), N_RANKED), np.int32),
         scores=np.zeros((len(MEMBERS), N_RANKED)),
+        parts=np.zeros((N_RANKED, N_PARTS)),
         n_proposed=np.full(len(MEMBERS), NONE, np.int32),
         is_faulty=np.zeros(len(MEMBERS), np.uint8),
         items=np.zeros(N_CANDIDATES, np.int32),
+        share=np.zeros(N_CANDIDATES),
         features=np.zeros((N_CANDIDATES, N_FEATURES)),
         utility=np.zeros(N_CANDIDATES),
         gradient=np.zeros(N_FEATURES),
@@ -153,11 +179,12 @@ def _add(pool: Pool, item: int) -> int:
 
 
 @hot_kernel
-def gather(logit: LogitArrays, pool: Pool) -> None:
-    """Make the union of all lists heard, with its features."""
+def gather(logit: LogitArrays, pool: Pool, n_members: int) -> None:
+    """Make the union of all lists heard of the first n_members, with the members' features. `share` has to be filled
+    before `describe_items` adds those of the items."""
     pool.slots[:] = NONE
     pool.n_items[0] = 0
-    for member in range(len(pool.n_proposed)):
+    for member in range(n_members):
         if logit.penance[member] > 0:
             continue
         for r in range(pool.n_proposed[member]):
@@ -166,6 +193,21 @@ def gather(logit: LogitArrays, pool: Pool) -> None:
             pool.features[c, EACH * member] = np.log(ratio + FLOOR) + OFFSET
             pool.features[c, EACH * member + 1] = np.sqrt(ratio)
             pool.features[c, EACH * member + 2] = 1.0 / (r + 1.0)
+            if member == ITEM_TO_ITEM:
+                pool.features[c, SECOND_HOP] = pool.parts[r, SECOND_HOP_PART]
+                pool.features[c, LATEST] = pool.parts[r, LATEST_PART]
+
+
+@hot_kernel
+def describe_items(pool: Pool, i2i: ItemToItemArrays, now_ms: float) -> None:
+    """Add to the candidates' features what is known of them whatever the history."""
+    fresh = 1.0 / gain(i2i, now_ms)
+    count_total = i2i.totals[COUNT_TOTAL] * fresh
+    for c in range(pool.n_items[0]):
+        count = i2i.counts[pool.items[c]] * fresh + COUNT_PRIOR
+        expected = pool.share[c] * count_total + COUNT_PRIOR
+        pool.features[c, RISING] = np.log(expected / count) if np.isfinite(expected) else 0.0
+        pool.features[c, COUNT] = np.log(count)
 
 
 @hot_kernel
@@ -182,18 +224,28 @@ def order(logit: LogitArrays, pool: Pool, listed: Int32Array) -> int:
 
 
 @hot_kernel
+def _is_head(pool: Pool, c: int) -> bool:
+    """Whether some member lists the candidate among its first HEAD."""
+    for member in range(len(pool.n_proposed)):  # noqa: SIM110 - numba compiles no generator expressions
+        if pool.features[c, EACH * member + 2] * HEAD >= 1.0 - 1e-9:
+            return True
+    return False
+
+
+@hot_kernel
 def learn(logit: LogitArrays, pool: Pool, item: int, step: float) -> None:
     """The item came true. Needs the pool as `order` left it."""
-    n = pool.n_items[0]
     truth = pool.slots[_candidate(pool, item)]
-    if truth == NONE:
+    if truth == NONE or not _is_head(pool, truth):
         return
+    n = pool.n_items[0]
     greatest = -np.inf
     for c in range(n):
-        greatest = max(greatest, pool.utility[c])
+        if _is_head(pool, c):
+            greatest = max(greatest, pool.utility[c])
     total = 0.0
     for c in range(n):
-        pool.utility[c] = np.exp(pool.utility[c] - greatest)
+        pool.utility[c] = np.exp(pool.utility[c] - greatest) if _is_head(pool, c) else 0.0
         total += pool.utility[c]
     for f in range(pool.features.shape[1]):
         pool.gradient[f] = pool.features[truth, f]
@@ -201,6 +253,9 @@ def learn(logit: LogitArrays, pool: Pool, item: int, step: float) -> None:
         chance = pool.utility[c] / total
         for f in range(pool.features.shape[1]):
             pool.gradient[f] -= chance * pool.features[c, f]
+    for f in range(pool.features.shape[1]):
+        if not np.isfinite(pool.gradient[f]):
+            return
     for f in range(pool.features.shape[1]):
         logit.squares[f] += pool.gradient[f] * pool.gradient[f]
         logit.weights[f] += step * pool.gradient[f] / np.sqrt(logit.squares[f] + DAMPING)

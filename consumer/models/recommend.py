@@ -8,17 +8,31 @@ import numpy as np
 
 from consumer.kernels import hot_kernel
 from consumer.messages import Float64Array, Int32Array, UInt8Array
-from consumer.models import fusion, item_to_item, repeat
+from consumer.models import fusion, item_to_item, logit, repeat
 from consumer.models.fusion import FusionArrays
 from consumer.models.item_to_item import ItemToItemArrays, Scratch
+from consumer.models.logit import ITEM_TO_ITEM, LogitArrays, Pool
 from consumer.models.repeat import RepeatArrays
+
+N_READABLE = 1
+"""Members that propose items outside the history and that readers have: `item_to_item`."""
+
+
+class Readable(NamedTuple):
+    """What readers recommend from."""
+
+    item_to_item: ItemToItemArrays
+    repeat: RepeatArrays
+    logit: LogitArrays
+    fusion: FusionArrays
+    scores: Float64Array  # (capacity,) of items; no finite number: not known
+    popular: Int32Array  # item rows, best first, negative: none; they fill what the members leave open
 
 
 class Lists(NamedTuple):
-    """Working memory: what each member proposes, and the merged list."""
+    """Working memory: the list outside the history, what `repeat` proposes, and the merged list."""
 
     listed: Int32Array  # (N_RANKED,) items outside the history, best first
-    values: Float64Array  # (N_RANKED,)
     repeated: Int32Array  # (longest history,) of `repeat`, best first
     chances: Float64Array  # (longest history,)
     merged: Int32Array  # (longest recommendation,)
@@ -33,7 +47,6 @@ MERGED = 2
 def allocate_lists(history: int, n: int) -> Lists:
     return Lists(
         listed=np.zeros(item_to_item.N_RANKED, np.int32),
-        values=np.zeros(item_to_item.N_RANKED),
         repeated=np.zeros(history, np.int32),
         chances=np.zeros(history),
         merged=np.zeros(n, np.int32),
@@ -52,26 +65,32 @@ def place_of(ranked: Int32Array, n: int, item: int) -> int:
 
 @hot_kernel
 def recommend(
-    i2i: ItemToItemArrays,
+    known: Readable,
     scratch: Scratch,
     is_live: UInt8Array,
-    repeats: RepeatArrays,
-    fused: FusionArrays,
     history: Int32Array,
     n_history: int,
     now_ms: float,
-    popular: Int32Array,
+    pool: Pool,
     lists: Lists,
 ) -> None:
-    """Fill `lists` by `item_to_item` and `repeat` for a history (item rows, latest first, negative: gone; n_history may
-    be 0).
+    """Fill `lists` for a history (item rows, latest first, negative: gone; n_history may be 0).
 
-    `popular` (rows best first, negative: none) fills what the members leave open, and serves an empty history alone.
+    An empty history is served from `known.popular` alone.
     """
     n_listed = 0
     if n_history > 0:
-        n_listed = item_to_item.rank(i2i, scratch, is_live, history, n_history, now_ms, lists.listed, lists.values)
-    finish(repeats, fused, history, n_history, popular, n_listed, lists)
+        n = item_to_item.rank(
+            known.item_to_item, scratch, is_live, history, n_history, now_ms,
+            pool.proposed[ITEM_TO_ITEM], pool.scores[ITEM_TO_ITEM], pool.parts,
+        )  # fmt: skip
+        logit.take(pool, ITEM_TO_ITEM, n, is_live)
+        logit.gather(known.logit, pool, N_READABLE)
+        for c in range(pool.n_items[0]):
+            pool.share[c] = known.scores[pool.items[c]]
+        logit.describe_items(pool, known.item_to_item, now_ms)
+        n_listed = logit.order(known.logit, pool, lists.listed)
+    finish(known.repeat, known.fusion, history, n_history, known.popular, n_listed, lists)
 
 
 @hot_kernel
@@ -84,7 +103,8 @@ def finish(
     n_listed: int,
     lists: Lists,
 ) -> None:
-    """Merge the list outside the history with what `repeat` proposes, and fill up with popular items."""
+    """Merge the list outside the history with what `repeat` proposes, and fill up with `popular` (rows best first,
+    negative: none)."""
     n_repeated = 0
     n = 0
     if n_history > 0:

@@ -51,6 +51,7 @@ class ModelState:
         self._allocate(MIN_CAPACITY, MIN_CAPACITY, TEXT_STEP)
         self.repeat = repeat.allocate()
         self.logit = logit.allocate()
+        self.wide_logit = logit.allocate()
         self.fusion = fusion.allocate()
 
     def _allocate(self, n_items: int, n_users: int, text_bytes: int) -> None:
@@ -83,7 +84,7 @@ class ModelState:
         """The members with their fusion, as the kernels want them, until a table grows."""
         return Ensemble(
             self.item_to_item, self.session_knn, self.sessions, self.repeat,
-            self.logit, self.fusion, self.scratch, self.knn_scratch,
+            self.logit, self.wide_logit, self.fusion, self.scratch, self.knn_scratch,
         )  # fmt: skip
 
     @property
@@ -96,7 +97,7 @@ class ModelState:
         groups = (
             self.items, self.text, self.popularity, self.item_to_item, self.scratch,
             self.session_knn, self.sessions, self.knn_scratch,
-            self.users, self.histories, self.repeat, self.logit, self.fusion,
+            self.users, self.histories, self.repeat, self.logit, self.wide_logit, self.fusion,
         )  # fmt: skip
         return memory_of(array for group in groups for array in group)
 
@@ -218,7 +219,10 @@ class ModelState:
         if self.settings.models.session_knn.enabled:
             named["session_knn.spread_total"] = self.session_knn.spread_total
             named["sessions.n_opened"] = self.sessions.n_opened
-        for group, arrays in (("repeat", self.repeat), ("logit", self.logit), ("fusion", self.fusion)):
+        groups: dict[str, Any] = {
+            "repeat": self.repeat, "logit": self.logit, "wide_logit": self.wide_logit, "fusion": self.fusion
+        }  # fmt: skip
+        for group, arrays in groups.items():
             named.update({f"{group}.{name}": array for name, array in arrays._asdict().items()})
         return named
 

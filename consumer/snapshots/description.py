@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -10,6 +10,8 @@ import numpy as np
 from consumer.messages import Float64Array
 from consumer.models import fusion, item_to_item, logit, popularity, repeat, session_knn_ranking
 from consumer.models.item_to_item import COUNT_TOTAL, LANDMARK_MS, ItemToItemArrays
+from consumer.models.logit import LogitArrays
+from consumer.models.recommend import N_READABLE
 from consumer.models.state import ModelState
 from consumer.snapshots.formats import timestamp
 
@@ -39,11 +41,21 @@ def _further_members(model: ModelState) -> list[str]:
 
 
 def _logit_weights(model: ModelState) -> dict[str, Any]:
-    """By member, in the order of its three features; only where several members are fused."""
-    if not _further_members(model):
-        return {}
-    by_member = model.logit.weights.reshape(len(logit.MEMBERS), logit.EACH).tolist()
-    return {"fusion.logit": dict(zip(logit.MEMBERS, by_member, strict=True))}
+    """By member, in the order of its three features, and of the item by name. The wide one, of all members, is there
+    where one is on that readers don't have."""
+    weights = {"fusion.logit": _by_feature(model.logit, logit.MEMBERS[:N_READABLE])}
+    if _further_members(model):
+        weights["fusion.wide_logit"] = _by_feature(model.wide_logit, logit.MEMBERS)
+    return weights
+
+
+def _by_feature(arrays: LogitArrays, members: Sequence[str]) -> dict[str, Any]:
+    of_members = arrays.weights[: logit.RISING].reshape(len(logit.MEMBERS), logit.EACH).tolist()
+    of_items = arrays.weights[logit.RISING :].tolist()
+    return {
+        **dict(zip(members, of_members, strict=False)),
+        "item": dict(zip(logit.ITEM_FEATURES, of_items, strict=True)),
+    }
 
 
 def _constants(model: ModelState) -> dict[str, Any]:
@@ -57,7 +69,6 @@ def _constants(model: ModelState) -> dict[str, Any]:
             "neighbours": session_knn_ranking.N_NEIGHBOURS,
             "recent": settings.session_knn.recent,
         }
-        constants["fusion"] |= {"logit_floor": logit.FLOOR, "logit_offset": logit.OFFSET}
     return constants
 
 
@@ -77,7 +88,12 @@ def compiled_constants() -> dict[str, dict[str, Any]]:
             "list_length": item_to_item.N_RANKED,
         },
         "repeat": {"lengths": repeat.N_LENGTHS, "habits": repeat.N_HABITS, "places_back": repeat.N_BACK},
-        "fusion": {"bucket_ends": fusion.BUCKET_ENDS.tolist(), "least_outside": fusion.LEAST_OUTSIDE},
+        "fusion": {
+            "bucket_ends": fusion.BUCKET_ENDS.tolist(),
+            "least_outside": fusion.LEAST_OUTSIDE,
+            "logit_floor": logit.FLOOR,
+            "logit_offset": logit.OFFSET,
+        },
     }
 
 

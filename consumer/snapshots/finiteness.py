@@ -37,6 +37,7 @@ def first_not_finite(model: ModelState, scores: Float64Array, related_rows: Int6
         "item_to_item.weight": i2i.weight[related_rows].sum(dtype=np.float64),
         "popularity.mixture": model.popularity.mixture.sum(),
         "repeat": model.repeat.chance.sum(),
+        "logit": model.logit.weights.sum(),
         "fusion": model.fusion.chance.sum(),
     }
     return next((name for name, total in sums.items() if not np.isfinite(total)), "")

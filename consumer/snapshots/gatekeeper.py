@@ -12,9 +12,10 @@ import numpy as np
 from consumer.kernels import kernel
 from consumer.learning import cases as sampled
 from consumer.learning import gate
-from consumer.learning.cases import WINDOW, Answers, CaseArrays
+from consumer.learning.cases import WINDOW, CaseArrays
 from consumer.learning.gate import HOUR_MS, RECALLED, Evidence, GatePolicy, Hold, Movement, Reason, Sums
 from consumer.messages import Float64Array, Int64Array, UInt8Array
+from consumer.models.recommend import Readable
 from consumer.models.state import ModelState
 from consumer.settings import Publish
 from consumer.snapshots.gate_state import (
@@ -145,7 +146,7 @@ class Gatekeeper:
         if len(numbers) == 0:
             return
         at = numbers % WINDOW
-        state.place[at] = sampled.places(self._cases, rows.answers(model), model.scratch, model.items.is_live, numbers)
+        state.place[at] = sampled.places(self._cases, rows.readable(model), model.scratch, model.items.is_live, numbers)
         items = self._cases.item[at]
         scores = np.where(rows.score_hash[items] == 0, 0.0, rows.score[items])  # not known: NaN, until published again
         is_here = (items >= 0) & (model.items.is_live[items] == 1)
@@ -170,7 +171,7 @@ class Gatekeeper:
         if len(at) == 0:
             return NO_PAIRS
         model, cases = self._model, self._cases
-        live = Answers(model.item_to_item, model.repeat, model.fusion, model.popularity.top)
+        live = Readable(model.item_to_item, model.repeat, model.logit, model.fusion, model_scores, model.popularity.top)
         places = sampled.places(cases, live, model.scratch, model.items.is_live, at)
         return self._differences(at, places, model_scores[cases.item[at]])
 

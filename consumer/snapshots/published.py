@@ -12,8 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from consumer.learning.cases import Answers
 from consumer.messages import Float64Array, Int32Array, Int64Array, UInt8Array, UInt64Array
+from consumer.models.recommend import Readable
 from consumer.models.state import ModelState
 from consumer.snapshots.formats import MODULUS
 from consumer.snapshots.published_lists import PublishedLists
@@ -127,11 +127,11 @@ class PublishedRows:
         self._follow_landmark(model)
         self.lists.take(model, rows)
 
-    def answers(self, model: ModelState) -> Answers:
+    def readable(self, model: ModelState) -> Readable:
         """What readers would recommend from, to be asked beside the live model."""
         self.fit(len(model.items.is_live))
         self._follow_landmark(model)
-        return self.lists.answers()
+        return self.lists.readable(self.score)
 
     def _follow_landmark(self, model: ModelState) -> None:
         if self.lists.follow_landmark(model.item_to_item):

@@ -10,11 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from consumer.kernels import kernel
-from consumer.learning.cases import Answers
 from consumer.messages import Float64Array, Int32Array, Int64Array, UInt8Array
-from consumer.models import fusion, repeat
+from consumer.models import fusion, logit, repeat
 from consumer.models.item_to_item import COUNT_TOTAL, LANDMARK_MS, TIME_CONSTANT_MS, ItemToItemArrays
 from consumer.models.popularity import N_TOP
+from consumer.models.recommend import Readable
 from consumer.models.state import ModelState
 
 Float32Array = NDArray[np.float32]
@@ -28,6 +28,7 @@ class PublishedLists:
         self._allocate(capacity)
         self.totals: Float64Array = np.array([0.0, np.nan, 1.0])
         self.repeat = repeat.allocate()
+        self.logit = logit.allocate()
         self.fusion = fusion.allocate()
         self.top: Int32Array = np.full(N_TOP, -1, np.int32)
 
@@ -47,6 +48,7 @@ class PublishedLists:
             "totals": self.totals,
             "repeat_chance": self.repeat.chance,
             "repeat_events": self.repeat.n_events,
+            "logit_weights": self.logit.weights,
             "fusion_chance": self.fusion.chance,
             "fusion_samples": self.fusion.n_samples,
             "top": self.top,
@@ -79,6 +81,7 @@ class PublishedLists:
         for ours, theirs in ((self.repeat, model.repeat), (self.fusion, model.fusion)):
             for mine, live in zip(ours, theirs, strict=True):
                 mine[...] = live
+        self.logit.weights[:] = model.logit.weights
         self.top[:] = model.popularity.top
 
     def drop(self, is_live: UInt8Array, dirty: UInt8Array) -> None:
@@ -86,8 +89,8 @@ class PublishedLists:
         _drop(self.neighbour, self.weight, self.size, is_live, dirty)
         self.top[(self.top >= 0) & (is_live[np.maximum(self.top, 0)] == 0)] = -1
 
-    def answers(self) -> Answers:
-        """To be asked beside the live model."""
+    def readable(self, scores: Float64Array) -> Readable:
+        """To be asked beside the live model, with these published scores."""
         nothing = np.zeros(0)
         shown = ItemToItemArrays(
             neighbour=self.neighbour,
@@ -99,7 +102,7 @@ class PublishedLists:
             changed=nothing,
             totals=self.totals,
         )
-        return Answers(shown, self.repeat, self.fusion, self.top)
+        return Readable(shown, self.repeat, self.logit, self.fusion, scores, self.top)
 
     def follow_landmark(self, i2i: ItemToItemArrays) -> bool:
         """Where the live model has begun to count from a later landmark, do so too. Returns whether rows changed."""

@@ -9,9 +9,10 @@ import numpy as np
 
 from consumer.errors import Fatal
 from consumer.messages import Float64Array, Int32Array
-from consumer.models import fusion, repeat
+from consumer.models import fusion, logit, repeat
 from consumer.models.fusion import FusionArrays
-from consumer.models.recommend import MERGED, Lists, allocate_lists, recommend
+from consumer.models.logit import LogitArrays
+from consumer.models.recommend import MERGED, Lists, Readable, allocate_lists, recommend
 from consumer.models.repeat import RepeatArrays
 from consumer.snapshots.catalogue import Catalogue
 from consumer.snapshots.description import compiled_constants
@@ -54,16 +55,20 @@ class Recommender:
         self._catalogue = catalogue
         self._now_ms = totals.as_of_ms
         gain = float(np.exp((totals.as_of_ms - catalogue.landmark_ms) / totals.time_constant_ms))
-        self._item_to_item = catalogue.item_to_item(totals.count_total * gain)
-        self._repeats = RepeatArrays(
+        repeats = RepeatArrays(
             _table(manifest, tables, "repeat.chance", (repeat.N_CONTEXTS, repeat.N_BACK)),
             np.zeros(repeat.N_CONTEXTS, np.int64),
         )
-        self._fused = FusionArrays(
+        fused = FusionArrays(
             _table(manifest, tables, "fusion.chance", (repeat.N_LENGTHS, fusion.N_BUCKETS)),
             np.zeros(repeat.N_LENGTHS, np.int64),
         )
+        self._known = Readable(
+            catalogue.item_to_item(totals.count_total * gain), repeats, _logit(manifest), fused, catalogue.score,
+            np.zeros(0, np.int32),
+        )  # fmt: skip
         self._history = np.full(MAX_HISTORY, -1, np.int32)
+        self._pool = logit.allocate_pool()
         self._lists: Lists = allocate_lists(MAX_HISTORY, 0)
 
     def rows(self, history: Sequence[str], n: int, popular: Int32Array) -> Int32Array:
@@ -72,10 +77,10 @@ class Recommender:
             self._lists = allocate_lists(MAX_HISTORY, n)
         n_history = self._fill_history(history)
         catalogue, lists = self._catalogue, self._lists
+        known = self._known._replace(popular=popular)
         recommend(
-            self._item_to_item, catalogue.scratch, catalogue.is_live, self._repeats, self._fused,
-            self._history, n_history, self._now_ms, popular, lists,
-        )  # fmt: skip
+            known, catalogue.scratch, catalogue.is_live, self._history, n_history, self._now_ms, self._pool, lists
+        )
         return lists.merged[: lists.lengths[MERGED]]
 
     def _fill_history(self, history: Sequence[str]) -> int:
@@ -100,8 +105,9 @@ def compile_kernels() -> None:
     """Compile the kernels, or load them from the cache, so that the first recommendation isn't slow."""
     empty = Catalogue(0.0, 1.0)
     repeats, fused, nobody = repeat.allocate(), fusion.allocate(), np.zeros(0, np.int32)
-    lists = allocate_lists(MAX_HISTORY, 1)
-    recommend(empty.item_to_item(0.0), empty.scratch, empty.is_live, repeats, fused, nobody, 0, 0.0, nobody, lists)
+    known = Readable(empty.item_to_item(0.0), repeats, logit.allocate(), fused, empty.score, nobody)
+    lists, pool = allocate_lists(MAX_HISTORY, 1), logit.allocate_pool()
+    recommend(known, empty.scratch, empty.is_live, nobody, 0, 0.0, pool, lists)
 
 
 def _member(manifest: Manifest, name: str) -> Mapping[str, Any]:
@@ -119,6 +125,18 @@ def _table(manifest: Manifest, tables: Mapping[str, Any], name: str, shape: tupl
     if table.shape != shape:
         raise Fatal(f"table {name} of version {manifest.version} is {table.shape}, this freshrank works with {shape}")
     return table
+
+
+def _logit(manifest: Manifest) -> LogitArrays:
+    """What weighs the list outside the history."""
+    arrays = logit.allocate()
+    try:
+        weights = _member(manifest, "weights")["fusion.logit"]
+        arrays.weights[: logit.EACH] = weights["item_to_item"]
+        arrays.weights[logit.RISING :] = [weights["item"][name] for name in logit.ITEM_FEATURES]
+    except (KeyError, TypeError, ValueError) as error:
+        raise Fatal(f"the manifest of version {manifest.version} has no usable weights fusion.logit") from error
+    return arrays
 
 
 def _require_known_constants(manifest: Manifest) -> None:

@@ -102,7 +102,7 @@ class World:
         model = self.model
         models = model.ensemble._replace(scratch=item_to_item.allocate_scratch(len(model.items.is_live)))
         ensemble.recommend(
-            models, model.items.is_live, rows, len(history), float(now_ms), model.popularity.top, pool, lists
+            models, model.popularity, model.n_items, model.items.is_live, rows, len(history), float(now_ms), pool, lists
         )
         return pool, lists
 

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from consumer.learning import quality
-from consumer.models import item_to_item, recommend
-from consumer.models.logit import ITEM_TO_ITEM, PENANCE, SESSION_KNN
-from consumer.models.recommend import LISTED, MERGED
+from consumer.models import item_to_item, logit, recommend
+from consumer.models.logit import EACH, ITEM_TO_ITEM, PENANCE, SESSION_KNN
+from consumer.models.recommend import LISTED, MERGED, Readable
 from consumer.snapshots.description import describe
 from tests.learning.states import World
 from tests.streams import START_MS, WITH_KNN, admitted, busy_stream, small_settings
@@ -25,17 +25,19 @@ def test_with_item_to_item_alone_its_list_stands_as_readers_have_it(history: lis
     world = World(DEFAULT).learn(admitted(ROWS))
     model = world.model
     rows = np.array([*(-1 if item is None else world.row(item) for item in history), -1], np.int32)
-    lists = recommend.allocate_lists(20, 20)
+    lists, pool = recommend.allocate_lists(20, 20), logit.allocate_pool()
+    known = Readable(model.item_to_item, model.repeat, model.logit, model.fusion, model.scores(), model.popularity.top)
     recommend.recommend(
-        model.item_to_item, item_to_item.allocate_scratch(len(model.items.is_live)), model.items.is_live, model.repeat,
-        model.fusion, rows, len(history), float(NOW_MS), model.popularity.top, lists,
+        known, item_to_item.allocate_scratch(len(model.items.is_live)), model.items.is_live, rows, len(history),
+        float(NOW_MS), pool, lists,
     )  # fmt: skip
     fused = world.recommended(history, NOW_MS)
     for kind, name in ((LISTED, "listed"), (MERGED, "merged")):
         n = int(lists.lengths[kind])
         assert fused.lengths[kind] == n
         assert getattr(fused, name)[:n].tolist() == getattr(lists, name)[:n].tolist()
-    assert model.logit.n_learned[0] == 0
+    assert model.logit.n_learned[0] > 0
+    assert model.wide_logit.n_learned[0] == 0
 
 
 def test_a_member_that_is_off_takes_no_memory_and_is_not_described() -> None:
@@ -45,13 +47,26 @@ def test_a_member_that_is_off_takes_no_memory_and_is_not_described() -> None:
     assert "session_knn" not in str(description)
 
 
-def test_the_manifest_carries_the_weights_of_the_members_that_are_on() -> None:
+def test_the_manifest_carries_what_the_features_weigh_for_readers_and_for_a_worker_with_more_members() -> None:
     world = World(EVERY).learn(admitted(ROWS))
     description = describe(world.model, NOW_MS, {}, {})
-    weights = description["weights"]["fusion.logit"]
-    assert [*weights["item_to_item"], *weights["session_knn"]] == world.model.logit.weights.tolist()
-    assert weights["session_knn"] != [0.0, 0.0, 0.0]
+    narrow, wide = (description["weights"][f"fusion.{name}"] for name in ("logit", "wide_logit"))
+    assert [*wide["item_to_item"], *wide["session_knn"], *wide["item"].values()] == _weights(world.model.wide_logit)
+    assert wide["session_knn"] != [0.0, 0.0, 0.0]
+    unheard = [0.0] * EACH
+    assert [*narrow["item_to_item"], *unheard, *narrow["item"].values()] == pytest.approx(_weights(world.model.logit))
+    assert list(narrow["item"]) == ["rising", "count", "second_hop", "latest"]
     assert "session_knn" in description["members"]
+
+
+def test_what_readers_go_by_is_learned_the_same_whatever_else_a_worker_hears() -> None:
+    one, other = (World(settings).learn(admitted(ROWS)).model.logit for settings in (DEFAULT, EVERY))
+    assert one.n_learned[0] > 100
+    assert one.weights == pytest.approx(other.weights, abs=1e-12)
+
+
+def _weights(arrays: logit.LogitArrays) -> list[float]:
+    return [float(weight) for weight in arrays.weights]
 
 
 def test_a_poisoned_member_is_muted_in_the_pass_and_heard_again_when_it_is_well() -> None:
@@ -60,10 +75,10 @@ def test_a_poisoned_member_is_muted_in_the_pass_and_heard_again_when_it_is_well(
     well = time_constant_ms.copy()
     time_constant_ms[:] = np.nan
     world.learn(admitted(ROWS[500:600]))
-    n_faults = int(world.model.logit.n_faults[SESSION_KNN])
+    n_faults = int(world.model.wide_logit.n_faults[SESSION_KNN])
     assert n_faults > 0
-    assert world.model.logit.n_faults[ITEM_TO_ITEM] == 0
-    assert np.isfinite(world.model.logit.weights).all()
+    assert world.model.wide_logit.n_faults[ITEM_TO_ITEM] == 0
+    assert np.isfinite(world.model.wide_logit.weights).all()
     pool, lists = world.asked(["item-1"], NOW_MS)
     theirs = pool.proposed[ITEM_TO_ITEM, : pool.n_proposed[ITEM_TO_ITEM]]
     assert set(lists.listed[: lists.lengths[LISTED]].tolist()) == set(theirs.tolist())
@@ -71,8 +86,8 @@ def test_a_poisoned_member_is_muted_in_the_pass_and_heard_again_when_it_is_well(
     n_samples = int(world.trainer.quality.n_samples[0])
     world.learn(admitted(ROWS[600:]))
     assert int(world.trainer.quality.n_samples[0]) - n_samples > PENANCE
-    assert world.model.logit.penance[SESSION_KNN] == 0
-    assert world.model.logit.n_faults[SESSION_KNN] == n_faults
+    assert world.model.wide_logit.penance[SESSION_KNN] == 0
+    assert world.model.wide_logit.n_faults[SESSION_KNN] == n_faults
 
 
 def test_muting_survives_a_checkpoint() -> None:
@@ -80,4 +95,4 @@ def test_muting_survives_a_checkpoint() -> None:
     world.model.session_knn.time_constant_ms[:] = np.nan
     world.learn(admitted(ROWS[500:600]))
     restored = World(EVERY).restore(world.saved())
-    assert restored.model.logit.penance.tolist() == world.model.logit.penance.tolist() != [0, 0]
+    assert restored.model.wide_logit.penance.tolist() == world.model.wide_logit.penance.tolist() != [0, 0]

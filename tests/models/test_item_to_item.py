@@ -10,7 +10,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from consumer.models import item_to_item
-from consumer.models.item_to_item import COUNT_TOTAL, LANDMARK_MS, MAX_EXPONENT, N_RANKED, ItemToItemArrays, Scratch
+from consumer.models.item_to_item import (
+    COUNT_TOTAL,
+    LANDMARK_MS,
+    MAX_EXPONENT,
+    N_PARTS,
+    N_RANKED,
+    ItemToItemArrays,
+    Scratch,
+)
 from tests.models.reference import ItemToItemReference
 from tests.streams import START_MS
 
@@ -24,6 +32,7 @@ class Learned:
     def __init__(self, capacity: int = 20, neighbours: int = NEIGHBOURS, time_constant_s: float = DAY_S) -> None:
         self.arrays: ItemToItemArrays = item_to_item.allocate(capacity, neighbours, time_constant_s)
         self.scratch: Scratch = item_to_item.allocate_scratch(capacity)
+        self.parts = np.zeros((N_RANKED, N_PARTS))
         self.is_live = np.zeros(capacity, np.uint8)
         self.dirty = np.zeros(capacity, np.uint8)
         self.reference = ItemToItemReference(neighbours, time_constant_s, START_MS)
@@ -53,8 +62,10 @@ class Learned:
             START_MS + at_s * 1000.0,
             items,
             values,
+            self.parts,
         )
-        assert not any(part.any() for part in (self.scratch.first, self.scratch.total, self.scratch.mark))
+        scratch = self.scratch
+        assert not any(array.any() for array in (scratch.first, scratch.latest, scratch.total, scratch.mark))
         return list(zip(items[:n].tolist(), values[:n].tolist(), strict=True))
 
     def check_ranked(self, history: Sequence[int], at_s: float = 0.0) -> None:
@@ -203,7 +214,7 @@ def test_items_of_the_history_are_not_listed_however_far_back_they_stand() -> No
     items = np.zeros(N_RANKED, np.int32)
     n = item_to_item.rank(
         learned.arrays, learned.scratch, learned.is_live, np.array(history, np.int32), 30, float(START_MS), items,
-        np.zeros(N_RANKED),
+        np.zeros(N_RANKED), learned.parts,
     )  # fmt: skip
     assert items[:n].tolist() == [35]
 
@@ -237,3 +248,20 @@ def test_evidence_is_all_weight_ever_added_to_a_row() -> None:
     learn_sessions(learned, [[0, 1], [0, 2], [0, 1]])
     assert learned.arrays.evidence[0] == pytest.approx(sum(learned.row(0).values()))
     assert learned.arrays.changed[0] == pytest.approx(learned.arrays.evidence[0] + 3.0)
+
+
+def test_the_parts_say_what_share_of_the_evidence_came_from_the_latest_item_and_by_the_second_hop() -> None:
+    learned = Learned()
+    learn_sessions(learned, [[0, 1], [2, 3], [3, 4]])
+    found = [item for item, _ in learned.ranked([2, 0])]
+    parts = dict(zip(found, learned.parts.tolist(), strict=False))
+    assert parts[3] == [1.0, 0.0]  # from 2, the latest
+    assert parts[1] == [0.0, 0.0]  # from 0
+    assert parts[4] == [0.0, 1.0]  # over 3
+
+
+def test_the_latest_item_that_is_known_is_the_latest() -> None:
+    learned = Learned()
+    learn_sessions(learned, [[0, 1]])
+    assert [item for item, _ in learned.ranked([-1, 0])] == [1]
+    assert learned.parts[0].tolist() == [1.0, 0.0]

@@ -11,9 +11,24 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from consumer.models import logit
-from consumer.models.item_to_item import N_RANKED
-from consumer.models.logit import EACH, ITEM_TO_ITEM, MEMBERS, N_FEATURES, PENANCE, SESSION_KNN, LogitArrays, Pool
+from consumer.models import item_to_item, logit
+from consumer.models.item_to_item import COUNT_TOTAL, LANDMARK_MS, N_RANKED
+from consumer.models.logit import (
+    COUNT,
+    EACH,
+    HEAD,
+    ITEM_FEATURES,
+    ITEM_TO_ITEM,
+    LATEST,
+    MEMBERS,
+    N_FEATURES,
+    PENANCE,
+    RISING,
+    SECOND_HOP,
+    SESSION_KNN,
+    LogitArrays,
+    Pool,
+)
 
 N_ITEMS = 300
 IS_LIVE = np.ones(N_ITEMS, np.uint8)
@@ -34,7 +49,7 @@ def pool_of(*lists: Ranking) -> Pool:
 
 def ordered(arrays: LogitArrays, pool: Pool) -> list[int]:
     listed = np.zeros(N_RANKED, np.int32)
-    logit.gather(arrays, pool)
+    logit.gather(arrays, pool, len(MEMBERS))
     n = logit.order(arrays, pool, listed)
     return [int(item) for item in listed[:n]]
 
@@ -48,7 +63,13 @@ def features(lists: Sequence[Ranking]) -> dict[int, list[float]]:
             places = [place for place, (listed, _) in enumerate(ranking) if listed == item]
             ratio = ranking[places[0]][1] / ranking[0][1] if places else 0.0
             found[item] += [math.log(ratio + 0.001) + 6.9, math.sqrt(ratio), 1 / (places[0] + 1) if places else 0.0]
+        found[item] += [0.0] * len(ITEM_FEATURES)
     return found
+
+
+def heads(lists: Sequence[Ranking]) -> set[int]:
+    """The candidates that one learns about."""
+    return {item for ranking in lists for item, _ in ranking[:HEAD]}
 
 
 def utilities(lists: Sequence[Ranking], weights: Sequence[float]) -> dict[int, float]:
@@ -98,12 +119,13 @@ def test_a_sample_moves_the_weights_by_adagrad_along_the_gradient(
     pool = pool_of(one, other)
     ordered(arrays, pool)
     logit.learn(arrays, pool, item, 0.03)
+    head = heads([one, other])
     by_item, u = features([one, other]), utilities([one, other], weights)
-    if item not in by_item:
+    if item not in head:
         assert (arrays.weights.tolist(), int(arrays.n_learned[0])) == (weights, 0)
         return
-    total = sum(math.exp(x) for x in u.values())
-    gradient = np.array(by_item[item]) - sum(math.exp(u[j]) / total * np.array(by_item[j]) for j in by_item)
+    total = sum(math.exp(u[j]) for j in head)
+    gradient = np.array(by_item[item]) - sum(math.exp(u[j]) / total * np.array(by_item[j]) for j in head)
     expected = np.array(weights) + 0.03 * gradient / np.sqrt(2.0 + gradient**2)
     assert arrays.weights == pytest.approx(expected, abs=1e-9)
     assert arrays.squares == pytest.approx(2.0 + gradient**2)
@@ -127,7 +149,7 @@ def test_learning_leaves_a_member_that_says_nothing_where_it_is() -> None:
         pool = pool_of(_falling(rng.permutation(30)), [])
         ordered(arrays, pool)
         logit.learn(arrays, pool, int(pool.items[rng.integers(3)]), logit.STEP)
-    assert arrays.weights[EACH * SESSION_KNN :] == pytest.approx(0.0, abs=1e-9)
+    assert arrays.weights[EACH * SESSION_KNN : RISING] == pytest.approx(0.0, abs=1e-9)
 
 
 def _falling(items: Iterable[int]) -> Ranking:
@@ -185,3 +207,45 @@ def test_no_more_than_a_list_is_ordered_however_many_candidates_there_are() -> N
     lists = [_falling(range(N_RANKED * m, N_RANKED * (m + 1))) for m in range(len(MEMBERS))]
     found = ordered(logit.allocate(), pool_of(*lists))
     assert found == list(range(N_RANKED))
+
+
+DAY_MS = 86_400_000.0
+
+
+def test_the_items_features_are_those_of_the_formulas() -> None:
+    i2i = item_to_item.allocate(3, 8, time_constant_s=86_400.0)
+    i2i.totals[LANDMARK_MS], i2i.totals[COUNT_TOTAL] = 0.0, 40.0
+    i2i.counts[:] = 10.0, 0.0, 30.0
+    arrays, pool = logit.allocate(), pool_of([(0, 2.0), (2, 1.0)], [(1, 1.0)])
+    pool.parts[:2] = [[0.25, 0.5], [1.0, 0.0]]
+    logit.gather(arrays, pool, len(MEMBERS))
+    assert pool.items[:3].tolist() == [0, 2, 1]
+    pool.share[:3] = 0.5, np.nan, 0.1
+    logit.describe_items(pool, i2i, DAY_MS)
+    fresh = math.exp(-1.0)
+    rising = [math.log((0.5 * 40 * fresh + 3) / (10 * fresh + 3)), 0.0, math.log((0.1 * 40 * fresh + 3) / 3)]
+    assert pool.features[:3, RISING] == pytest.approx(rising)
+    assert pool.features[:3, COUNT] == pytest.approx([math.log(c * fresh + 3) for c in (10, 30, 0)])
+    assert pool.features[:3, LATEST].tolist() == [0.25, 1.0, 0.0]
+    assert pool.features[:3, SECOND_HOP].tolist() == [0.5, 0.0, 0.0]
+
+
+def test_a_stream_where_the_second_hop_misleads_learns_to_distrust_it() -> None:
+    rng, arrays = np.random.default_rng(3), logit.allocate()
+    for _ in range(1_000):
+        pool = pool_of(_falling(rng.permutation(10)))
+        second_hop = rng.random(10) < 0.5
+        pool.parts[:10, item_to_item.SECOND_HOP_PART] = second_hop
+        ordered(arrays, pool)
+        logit.learn(arrays, pool, int(pool.proposed[0, int(np.argmin(second_hop))]), logit.STEP)
+    assert arrays.weights[SECOND_HOP] < -0.5
+
+
+def test_a_feature_that_is_no_number_teaches_nothing() -> None:
+    arrays, pool = logit.allocate(), pool_of(GOOD)
+    ordered(arrays, pool)
+    pool.features[0, RISING] = np.nan
+    before = arrays.weights.copy()
+    logit.learn(arrays, pool, 1, logit.STEP)
+    assert np.array_equal(arrays.weights, before)
+    assert arrays.n_learned[0] == 0

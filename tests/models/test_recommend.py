@@ -8,8 +8,9 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from consumer.models import fusion, item_to_item, recommend, repeat
-from consumer.models.recommend import LISTED, MERGED, REPEATED, Lists
+from consumer.models import fusion, item_to_item, logit, recommend, repeat
+from consumer.models.logit import RISING
+from consumer.models.recommend import LISTED, MERGED, REPEATED, Lists, Readable
 from tests.streams import START_MS
 
 N_ITEMS = 15
@@ -23,7 +24,8 @@ class Shop:
         self.scratch = item_to_item.allocate_scratch(N_ITEMS)
         self.is_live = np.ones(N_ITEMS, np.uint8)
         self.is_live[14] = 0
-        self.repeat, self.fusion = repeat.allocate(), fusion.allocate()
+        self.repeat, self.logit, self.fusion = repeat.allocate(), logit.allocate(), fusion.allocate()
+        self.scores = np.full(N_ITEMS, 1.0 / N_ITEMS)
         dirty = np.zeros(N_ITEMS, np.uint8)
         for session in sessions:
             for place, item in enumerate(session):
@@ -32,10 +34,13 @@ class Shop:
                 item_to_item.learn_event(self.i2i, N_ITEMS, self.is_live, dirty, item, before, place, START_MS)
 
     def lists(self, history: Sequence[int], popular: Sequence[int] = (), most: int = 10) -> Lists:
-        lists = recommend.allocate_lists(30, most)
+        lists, pool = recommend.allocate_lists(30, most), logit.allocate_pool()
+        known = Readable(
+            self.i2i, self.repeat, self.logit, self.fusion, self.scores, np.array([*popular, -1], np.int32)
+        )
         recommend.recommend(
-            self.i2i, self.scratch, self.is_live, self.repeat, self.fusion, np.array([*history, -1], np.int32),
-            len(history), float(START_MS), np.array([*popular, -1], np.int32), lists,
+            known, self.scratch, self.is_live, np.array([*history, -1], np.int32), len(history), float(START_MS),
+            pool, lists,
         )  # fmt: skip
         return lists
 
@@ -80,3 +85,24 @@ def test_items_of_the_history_are_proposed_by_repeat_alone(history: list[int]) -
     repeated = set(lists.repeated[: lists.lengths[REPEATED]].tolist())
     assert not listed & set(history)
     assert repeated == {item for item in history if item >= 0}
+
+
+def _outside(shop: Shop, history: Sequence[int]) -> list[int]:
+    lists = shop.lists(history)
+    return [int(item) for item in lists.listed[: lists.lengths[LISTED]]]
+
+
+def test_where_a_stream_taught_that_rising_items_are_taken_they_come_first() -> None:
+    shop = Shop([[0, 1, 2], [0, 1, 3]])
+    assert _outside(shop, [0, 1]) == [2, 3]  # alike, by row
+    shop.scores[3] = 0.9
+    assert _outside(shop, [0, 1]) == [2, 3]
+    shop.logit.weights[RISING] = 0.1
+    assert _outside(shop, [0, 1]) == [3, 2]
+
+
+def test_an_item_whose_score_is_not_known_is_taken_as_neither_rising_nor_falling() -> None:
+    shop = Shop([[0, 1, 2], [0, 1, 3], [0, 1, 4]])
+    shop.logit.weights[RISING] = 0.1
+    shop.scores[2:5] = (1e-9, np.nan, 0.9)
+    assert _outside(shop, [0, 1]) == [4, 3, 2]

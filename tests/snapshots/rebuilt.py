@@ -82,6 +82,7 @@ class PlainRecommender:
         """Items outside the history, best first; `history` latest first."""
         k = self.constants
         first: dict[str, float] = defaultdict(float)
+        latest: dict[str, float] = {}
         places = {item: b for b, item in reversed(list(enumerate(history))) if self._is_live(item)}
         for item, b in sorted(places.items(), key=lambda place: place[1])[: k["max_history"]]:
             c = self._count(item)
@@ -90,6 +91,7 @@ class PlainRecommender:
             a /= (c + k["count_prior"]) ** k["history_count_power"]
             for j, w in self._entries(item):
                 first[j] += a * w
+            latest = latest or dict(first) or {item: 0.0}
         outside = {j: s for j, s in first.items() if j not in places}
         total: dict[str, float] = defaultdict(float, outside)
         for j in sorted(outside, key=lambda j: -outside[j])[: k["hops"]]:
@@ -97,7 +99,30 @@ class PlainRecommender:
                 if other not in places:
                     total[other] += k["hop_weight"] * outside[j] * w / (self._count(j) + k["count_prior"])
         values = {j: s / (self._count(j) + k["count_prior"]) ** k["candidate_count_power"] for j, s in total.items()}
-        return sorted((j for j in values if values[j] > 0), key=lambda j: -values[j])[: k["list_length"]]
+        ranked = sorted((j for j in values if values[j] > 0), key=lambda j: -values[j])[: k["list_length"]]
+        utility = {
+            j: self._utility(
+                j, values[j] / values[ranked[0]], r + 1, first[j] / total[j], latest.get(j, 0.0) / total[j]
+            )
+            for r, j in enumerate(ranked)
+        }
+        return sorted(ranked, key=lambda j: -utility[j])
+
+    def _utility(self, item: str, ratio: float, rank: int, first_part: float, latest_part: float) -> float:
+        """What orders the list."""
+        weights = self.model["weights"]["fusion.logit"]
+        fusion, prior = self.model["constants"]["fusion"], self.constants["count_prior"]
+        of_list = (math.log(ratio + fusion["logit_floor"]) + fusion["logit_offset"], math.sqrt(ratio), 1 / rank)
+        count = self._count(item) + prior
+        expected = self.scores[item]["score"] * self.model["totals"]["item_to_item"] + prior
+        of_item = {
+            "rising": math.log(expected / count),
+            "count": math.log(count),
+            "second_hop": 1.0 - first_part,
+            "latest": latest_part,
+        }
+        utility = sum(w * x for w, x in zip(weights["item_to_item"], of_list, strict=True))
+        return float(utility + sum(weights["item"][name] * x for name, x in of_item.items()))
 
     def recommend(self, history: Sequence[str], n: int) -> list[str]:
         """Oldest item first."""

@@ -10,7 +10,8 @@ import numpy as np
 from consumer.events.hashing import hash_text
 from consumer.learning.trainer import Trainer
 from consumer.messages import OutputRecord, StoredRecord
-from consumer.models import recommend
+from consumer.models import logit, recommend
+from consumer.models.recommend import Readable
 from consumer.models.state import ModelState
 from consumer.ports import TransactionalOutput
 from consumer.settings import Settings
@@ -92,12 +93,13 @@ class Writer:
         """From the learned state itself, at the watermark; oldest item first."""
         model = self.model
         rows = [model.find_item(hash_text(item.encode())) for item in reversed(history)]
-        lists = recommend.allocate_lists(len(rows), n)
-        scores = np.nan_to_num(model.scores(), nan=-1.0)
-        popular = np.argsort(-scores, kind="stable")[:n].astype(np.int32)
+        lists, pool = recommend.allocate_lists(len(rows), n), logit.allocate_pool()
+        scores = model.scores()
+        popular = np.argsort(-np.nan_to_num(scores, nan=-1.0), kind="stable")[:n].astype(np.int32)
+        known = Readable(model.item_to_item, model.repeat, model.logit, model.fusion, scores, popular)
         recommend.recommend(
-            model.item_to_item, model.scratch, model.items.is_live, model.repeat, model.fusion,
-            np.array(rows, np.int32), len(rows), float(self.watermark_ms or 0), popular, lists,
+            known, model.scratch, model.items.is_live, np.array(rows, np.int32), len(rows),
+            float(self.watermark_ms or 0), pool, lists,
         )  # fmt: skip
         return [model.item_id(row).decode() for row in lists.merged[: lists.lengths[recommend.MERGED]]]
 
