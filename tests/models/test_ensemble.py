@@ -62,6 +62,7 @@ def test_a_poisoned_member_is_muted_in_the_pass_and_heard_again_when_it_is_well(
     world.learn(admitted(ROWS[500:600]))
     n_faults = int(world.model.logit.n_faults[SESSION_KNN])
     assert n_faults > 0
+    assert world.model.is_muted == {"item_to_item": False, "session_knn": True}
     assert world.model.logit.n_faults[ITEM_TO_ITEM] == 0
     assert np.isfinite(world.model.logit.weights).all()
     pool, lists = world.asked(["item-1"], NOW_MS)
@@ -72,6 +73,7 @@ def test_a_poisoned_member_is_muted_in_the_pass_and_heard_again_when_it_is_well(
     world.learn(admitted(ROWS[600:]))
     assert int(world.trainer.quality.n_samples[0]) - n_samples > PENANCE
     assert world.model.logit.penance[SESSION_KNN] == 0
+    assert not world.model.is_muted["session_knn"]
     assert world.model.logit.n_faults[SESSION_KNN] == n_faults
 
 
@@ -81,3 +83,7 @@ def test_muting_survives_a_checkpoint() -> None:
     world.learn(admitted(ROWS[500:600]))
     restored = World(EVERY).restore(world.saved())
     assert restored.model.logit.penance.tolist() == world.model.logit.penance.tolist() != [0, 0]
+
+
+def test_of_a_member_that_is_off_nobody_asks_whether_it_is_muted() -> None:
+    assert World(small_settings()).model.is_muted == {"item_to_item": False}
