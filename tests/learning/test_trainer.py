@@ -127,7 +127,7 @@ def test_consecutive_events_on_one_item_are_no_samples() -> None:
 
 
 def is_sample(topic: np.uint64, partition: int, offset: int, one_in: int) -> bool:
-    return is_sampled(draw_of(topic, partition, offset), one_in)
+    return is_sampled(np.uint64(draw_of(topic, partition, offset)), one_in)
 
 
 def test_a_sample_is_one_in_so_many_by_the_hash_of_its_coordinates() -> None:

@@ -62,7 +62,7 @@ def report_everything(telemetry: Telemetry) -> None:
         ('freshrank_drift_alarms_total{loss="next"}', 2),
         ('freshrank_drift_alarms_total{loss="score"}', 0),
         ('freshrank_drift_steps_raised{loss="next"}', 1),
-        ('freshrank_member_muted{member="item_to_item"}', 1),
+        ('freshrank_member_muted{model="item_to_item"}', 1),
         ('freshrank_state_rows{kind="items"}', 55),
         ("freshrank_state_bytes", 1 << 20),
         ("freshrank_rebalances_total", 1),

@@ -79,7 +79,7 @@ def test_learned_state_returns_and_everything_else_stays() -> None:
     assert newest(world).input_positions == was.input_positions
     for name in ("window.keys", "users.keys", "admission.clock", "daily_cap.entries"):
         assert world.newest_checkpoint()[name].tobytes() == arrays[name].tobytes(), name
-    for name in ("repeat.chance", "drift.n_seen", "detectors.window"):
+    for name in ("popularity.mixture", "drift.quick_mixture", "detectors.window"):
         assert world.newest_checkpoint()[name].tobytes() == good[name].tobytes() != arrays[name].tobytes(), name
     assert world.manifests()[-1].version > was.version
     assert_nobody_goes_back(world)
