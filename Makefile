@@ -13,7 +13,7 @@ help:
 	@echo "make format   put the code into its format"
 	@echo "make broker   a real Kafka on a local port until Ctrl-C (Java 17 and Maven)"
 	@echo "make bench    speed and memory, in one table and in build/bench.json"
-	@echo "make quality  recall, calibration and freshness on recorded data, in QUALITY.md and build/quality.json"
+	@echo "make quality  recall, calibration, freshness and drift, in QUALITY.md and build/quality.json"
 	@echo "make clean    remove all that these targets made"
 
 demo: .venv/.runtime

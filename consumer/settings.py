@@ -224,6 +224,16 @@ class Evaluation(Section):
     """One event in so many, chosen by hash, is ranked just before it is learned."""
 
 
+class Drift(Section):
+    """What is done when the stream is no longer what the models' steps were made for."""
+
+    enabled: bool = True
+    factor: float = Field(10.0, ge=1, le=100)
+    """How many times longer steps are at first."""
+    events: int = Field(5_000, ge=100, le=1_000_000_000)
+    """Until they are as long as usual."""
+
+
 class Gate(Section):
     """What a version must pass before it goes out; a held one leaves the last good one visible."""
 
@@ -285,6 +295,7 @@ class Settings(Section):
     users: Users = Users()
     models: Models = Models()
     evaluation: Evaluation = Evaluation()
+    drift: Drift = Drift()
     publish: Publish = Publish()
     checkpoints: Checkpoints = Checkpoints()
     telemetry: TelemetrySettings = TelemetrySettings()

@@ -64,6 +64,7 @@ class Worker:
         self._report_at_s = 0.0
         self._stalls = StallWatch(settings.publish.stalled_after_s, self._clock.monotonic_s())
         self._n_capped = state.trainer.n_capped
+        self._n_alarms = state.trainer.n_alarms
         self._metadata_at_s = self._clock.monotonic_s() + METADATA_INTERVAL_S
 
     def run(self, should_stop: Callable[[], bool]) -> Ended:
@@ -138,6 +139,8 @@ class Worker:
             self._tell_lag()
             self._telemetry.publish_stalled(self._stalls.is_stalled(now_s))
             self._tell_capped()
+            self._tell_drift()
+            self._telemetry.members_muted(self._state.model.is_muted)
             self._telemetry.quality(*quality.summary(self._state.trainer.quality))
             self._telemetry.state(self._state.row_counts(), self._state.n_bytes)
         if now_s >= self._metadata_at_s:
@@ -154,6 +157,18 @@ class Worker:
         n_capped = self._state.trainer.n_capped
         self._telemetry.events_capped(n_capped - self._n_capped)
         self._n_capped = n_capped
+
+    def _tell_drift(self) -> None:
+        n_alarms = self._state.trainer.n_alarms
+        new = {loss: n - self._n_alarms[loss] for loss, n in n_alarms.items() if n > self._n_alarms[loss]}
+        for loss in new:
+            logger.warning(
+                "drift",
+                extra={"loss": loss, "longer_steps_for_events": self._settings.drift.events, "alarms": n_alarms[loss]},
+            )
+        self._telemetry.drift_alarms(new)
+        self._telemetry.steps_raised(self._state.trainer.is_raised)
+        self._n_alarms = n_alarms
 
     def _read_new_partitions(self) -> None:
         """Partitions added to the input topic start at their beginning."""

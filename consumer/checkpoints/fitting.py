@@ -12,6 +12,7 @@ import numpy as np
 
 from consumer.errors import CorruptCheckpoint
 from consumer.events.id_window import HEAD, N_IDS
+from consumer.learning import adwin
 from consumer.models.recency_index import N_FREE, N_LIVE, N_RETIRED, N_USED
 from consumer.tables import Array, Table
 
@@ -75,6 +76,7 @@ def require_consistent(name: str, tables: Columns, arrays: Mapping[str, Array]) 
         and _is_within(arrays["admission.clock"][N_IDS], 0, len(window["times_ms"])),
         "departed.length": int(arrays["departed.length"].sum()) == len(arrays["departed.text"])
         and len(arrays["departed.length"]) == len(arrays["departed.hashes"]),
+        "detectors.n_buckets": _are_buckets(arrays),
         **_session_checks(tables, arrays),
         **{f"{table}_index.counts": _are_counts(table, tables[table], arrays) for table in ("items", "users")},
     }
@@ -97,6 +99,13 @@ def _session_checks(tables: Columns, arrays: Mapping[str, Array]) -> dict[str, b
         and bool(((sessions["items"] >= 0).sum(axis=1) == sessions["n_items"]).all()),
         "sessions.n_opened": bool(arrays["sessions.n_opened"][0] >= len(sessions["keys"])),
     }
+
+
+def _are_buckets(arrays: Mapping[str, Array]) -> bool:
+    """Of the drift detectors: as many buckets a row as there may be, and all numbers of the window in them."""
+    n_buckets, width = arrays["detectors.n_buckets"], arrays["detectors.width"]
+    sizes = 2 ** np.arange(n_buckets.shape[1])
+    return _is_within(n_buckets, 0, adwin.MAX_BUCKETS) and np.array_equal(n_buckets @ sizes, width)
 
 
 def _are_counts(table: str, columns: Mapping[str, Array], arrays: Mapping[str, Array]) -> bool:

@@ -10,11 +10,12 @@ from __future__ import annotations
 import numpy as np
 
 from consumer.kernels import hot_kernel
-from consumer.learning import daily_cap
+from consumer.learning import daily_cap, drift
+from consumer.learning.drift import NEXT, SCORE
 from consumer.learning.look_ahead import look_ahead
 from consumer.learning.pass_state import DONE, Columns, Limits, State
 from consumer.learning.rows import evict, new_item, user_of, why_waiting
-from consumer.learning.sampling import is_sampled, rank_sample
+from consumer.learning.sampling import draw_of, is_sampled, rank_sample
 from consumer.messages import Outcome
 from consumer.models import (
     ensemble,
@@ -39,18 +40,23 @@ def _learn_sequence(state: State, limits: Limits, columns: Columns, i: int, item
     time_ms = columns.time_ms[i]
     user = user_of(state, limits, columns.user_key[i, 0], columns.user_key[i, 1])
     n_history = histories.latest_first(state.histories, user, state.items.is_live, history)
+    back = 0
     if n_history > 0:
-        if is_sampled(limits.topic_hash, columns.partitions[i], columns.offsets[i], limits.sample_one_in):
-            rank_sample(state, n_history, item, time_ms)
-        repeat.learn_event(state.ensemble.repeat, history, n_history, item)
+        draw = draw_of(limits.topic_hash, columns.partitions[i], columns.offsets[i])
+        is_test = is_sampled(draw, limits.sample_one_in)
+        if is_test or (drift.is_raised(state.drift, NEXT) and is_sampled(draw, limits.sample_one_in_raised)):
+            rank_sample(state, n_history, item, time_ms, is_test)
+        back = repeat.learn_event(state.ensemble.repeat, history, n_history, item, state.drift.factor[NEXT])
     session = histories.session_of(state.histories, user, columns.session_key[i], time_ms, limits.session_gap_ms)
     before = state.work.before
     n_before = histories.predecessors(state.histories, user, session, before)
     if is_counted:
-        item_to_item.learn_event(
+        closeness = item_to_item.learn_event(
             state.ensemble.item_to_item, state.items.counts[N_USED], state.items.is_live, state.items.dirty,
             item, before, n_before, time_ms,
         )  # fmt: skip
+        if limits.drift.is_on and n_history > 0:
+            drift.note_next(state.drift, n_history, drift.kind_of_next(back, closeness))
     if is_counted and ensemble.has_session_knn(state.ensemble.sessions):
         session_knn.learn_event(
             state.ensemble.session_knn, state.ensemble.sessions, state.items.is_live, state.items.dirty,
@@ -72,7 +78,10 @@ def _learn_event(state: State, limits: Limits, columns: Columns, i: int) -> None
     if item == NONE:
         item = new_item(state, limits, columns, i)
     elif weight > 0.0 and not is_late:
-        popularity.learn_mixture(state.popularity, state.items.counts[N_LIVE], item, weight)
+        alpha = state.drift.factor[SCORE] * popularity.MIXTURE_STEP
+        chance = popularity.learn_mixture(state.popularity, state.items.counts[N_LIVE], item, weight, alpha)
+        if limits.drift.is_on:
+            drift.note_positive(state.drift, state.popularity.work, chance, weight)
     if columns.enters_history[i] and not is_late:
         _learn_sequence(state, limits, columns, i, item, is_counted)
     popularity.learn_event(
@@ -83,6 +92,7 @@ def _learn_event(state: State, limits: Limits, columns: Columns, i: int) -> None
     popularity.refresh_top_if_due(
         state.popularity, state.items.counts[N_LIVE], state.items.counts[N_USED], state.items.is_live
     )
+    drift.react(state.drift, state.detectors, limits.drift)
 
 
 @hot_kernel

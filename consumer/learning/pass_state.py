@@ -8,8 +8,10 @@ from typing import NamedTuple
 import numpy as np
 
 from consumer.learning import quality
+from consumer.learning.adwin import AdwinArrays
 from consumer.learning.cases import CaseArrays
 from consumer.learning.daily_cap import CapArrays
+from consumer.learning.drift import DriftArrays, DriftPolicy
 from consumer.learning.quality import QualityArrays
 from consumer.messages import Float64Array, Int32Array, Int64Array, UInt8Array, UInt64Array
 from consumer.models import logit
@@ -73,7 +75,7 @@ def allocate_work(history: int) -> Work:
 
 
 class State(NamedTuple):
-    """The arrays of `ModelState`, of the quality window, the sampled cases and the daily cap."""
+    """The arrays of `ModelState`, of the quality window, the sampled cases, the daily cap and drift."""
 
     items: IndexArrays
     text: ItemText
@@ -85,6 +87,8 @@ class State(NamedTuple):
     work: Work
     cases: CaseArrays
     cap: CapArrays
+    drift: DriftArrays
+    detectors: AdwinArrays
 
 
 class Limits(NamedTuple):
@@ -94,8 +98,10 @@ class Limits(NamedTuple):
     user_ttl_ms: int
     session_gap_ms: int
     sample_one_in: int
+    sample_one_in_raised: int
     most_a_day: float
     topic_hash: np.uint64
+    drift: DriftPolicy
 
 
 Pass = Callable[[State, Limits, Columns, int, int], tuple[int, int]]

@@ -6,6 +6,7 @@ import numpy as np
 
 from consumer.kernels import hot_kernel
 from consumer.learning import cases, quality
+from consumer.learning.drift import NEXT
 from consumer.learning.pass_state import State
 from consumer.models import ensemble, fusion, logit, popularity
 from consumer.models.logit import ITEM_TO_ITEM, SESSION_KNN, Pool
@@ -14,19 +15,24 @@ from consumer.models.recommend import LISTED, MERGED, REPEATED, place_of
 
 
 @hot_kernel
-def is_sampled(topic_hash: np.uint64, partition: int, offset: int, one_in: int) -> bool:
-    """Whether the record is one of the sampled ones: one in so many, by a hash of its coordinates (splitmix64)."""
+def is_sampled(draw: np.uint64, one_in: int) -> bool:
+    """Whether a record that drew this is one of the sampled ones: one in so many."""
+    return bool(draw % np.uint64(one_in) == np.uint64(0))
+
+
+@hot_kernel
+def draw_of(topic_hash: np.uint64, partition: int, offset: int) -> np.uint64:
+    """A hash of the record's coordinates (splitmix64)."""
     x = topic_hash ^ (np.uint64(partition) * np.uint64(0x9E3779B97F4A7C15)) ^ np.uint64(offset)
     x = (x + np.uint64(0x9E3779B97F4A7C15)) & np.uint64(0xFFFFFFFFFFFFFFFF)
     x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     x = (x ^ (x >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    x = x ^ (x >> np.uint64(31))
-    return bool(x % np.uint64(one_in) == np.uint64(0))
+    return np.uint64(x ^ (x >> np.uint64(31)))
 
 
 @hot_kernel
-def rank_next(state: State, n_history: int, item: int, time_ms: int) -> int:
-    """Rank for the history in `work` and note in `quality` where the next item stands in each list.
+def rank_next(state: State, n_history: int, item: int, time_ms: int, is_test: bool) -> int:
+    """Rank for the history in `work`; a test is noted in `quality`: where the next item stands in each list.
 
     Returns its place in the list outside the history, 0 if it isn't there. Changes nothing else.
     """
@@ -38,33 +44,42 @@ def rank_next(state: State, n_history: int, item: int, time_ms: int) -> int:
         np.float64(time_ms), pool, lists,
     )  # fmt: skip
     place = place_of(lists.listed, lists.lengths[LISTED], item)
-    quality.record(
-        state.quality,
-        place_of(lists.merged, lists.lengths[MERGED], item),
-        _place_proposed(pool, ITEM_TO_ITEM, item),
-        place_of(lists.repeated, lists.lengths[REPEATED], item),
-        place_of(top, len(top), item),
-        _place_proposed(pool, SESSION_KNN, item),
-    )
+    if is_test:
+        quality.record(
+            state.quality,
+            place_of(lists.merged, lists.lengths[MERGED], item),
+            _place_proposed(pool, ITEM_TO_ITEM, item),
+            place_of(lists.repeated, lists.lengths[REPEATED], item),
+            place_of(top, len(top), item),
+            _place_proposed(pool, SESSION_KNN, item),
+        )
     return place
 
 
 @hot_kernel
-def rank_sample(state: State, n_history: int, item: int, time_ms: int) -> None:
-    """Test before training; the fusion learns from it. An item that just repeats is no test."""
+def rank_sample(state: State, n_history: int, item: int, time_ms: int, is_test: bool) -> None:
+    """Test before training; the fusion learns from it. An item that just repeats is no test.
+
+    Where it is not to be one either, only the fusion learns.
+    """
     models = state.ensemble
+    factor = state.drift.factor[NEXT]
     if state.work.history[0] == item:
         return
-    place = rank_next(state, n_history, item, time_ms)
+    place = rank_next(state, n_history, item, time_ms, is_test)
     lists, shares, n_live = state.work.lists, state.popularity, state.items.counts[N_LIVE]
-    beforehand = popularity.weigh_half_lives(shares, n_live, shares.work)
-    cases.keep(
-        state.cases, state.work.history, n_history, item, time_ms,
-        place_of(lists.merged, lists.lengths[MERGED], item), popularity.score(shares, shares.work, beforehand, item),
-    )  # fmt: skip
-    ensemble.learn_sample(models, shares, n_live, np.float64(time_ms), state.work.pool, lists, item, logit.STEP)
+    if is_test:
+        beforehand = popularity.weigh_half_lives(shares, n_live, shares.work)
+        cases.keep(
+            state.cases, state.work.history, n_history, item, time_ms,
+            place_of(lists.merged, lists.lengths[MERGED], item),
+            popularity.score(shares, shares.work, beforehand, item),
+        )  # fmt: skip
+    ensemble.learn_sample(
+        models, shares, n_live, np.float64(time_ms), state.work.pool, lists, item, factor * logit.STEP
+    )
     if place_of(state.work.history, n_history, item) == 0:
-        fusion.learn_sample(models.fusion, n_history, place)
+        fusion.learn_sample(models.fusion, n_history, place, factor)
 
 
 @hot_kernel

@@ -7,7 +7,8 @@ from collections.abc import Callable, Mapping
 import numpy as np
 
 from consumer.events.admission import AdmittedBatch
-from consumer.learning import cases, daily_cap, quality
+from consumer.learning import cases, daily_cap, drift, quality
+from consumer.learning.drift import LOSSES, MORE_SAMPLES, DriftPolicy
 from consumer.learning.learning_pass import learn_events
 from consumer.learning.pass_state import (
     DONE,
@@ -42,6 +43,8 @@ class Trainer:
         self.quality = quality.allocate()
         self.cases = cases.allocate(settings.users.history)
         self.cap = daily_cap.allocate(settings.users.remembered_pairs)
+        self.drift = drift.allocate(len(settings.models.popularity.half_lives_s))
+        self.detectors = drift.allocate_detectors()
         self._work = allocate_work(settings.users.history)
         kinds = list(settings.input.event_types.values())
         self._weights = np.array([kind.weight for kind in kinds])
@@ -53,8 +56,10 @@ class Trainer:
             user_ttl_ms=int(settings.users.user_ttl_s * 1000),
             session_gap_ms=int(settings.users.session_gap_s * 1000),
             sample_one_in=settings.evaluation.sample_one_in,
+            sample_one_in_raised=max(1, settings.evaluation.sample_one_in // MORE_SAMPLES),
             most_a_day=settings.users.daily_item_weight * float(np.abs(self._weights).max()),
             topic_hash=np.uint64(0),
+            drift=DriftPolicy(settings.drift.enabled, settings.drift.factor, float(settings.drift.events)),
         )
 
     def learn(self, batch: AdmittedBatch) -> None:
@@ -75,16 +80,37 @@ class Trainer:
         """Events counted in part or not at all, since their user had weighed enough on their item that day."""
         return int(self.cap.n_capped[0])
 
+    @property
+    def n_alarms(self) -> Mapping[str, int]:
+        """Drifts noticed so far, by loss."""
+        return dict(zip(LOSSES, self.drift.n_alarms.tolist(), strict=True))
+
+    @property
+    def is_raised(self) -> Mapping[str, bool]:
+        """By loss: whether the steps that it stands for are longer than usual, after an alarm."""
+        return dict(zip(LOSSES, (self.drift.factor > 1.0).tolist(), strict=True))
+
     def small(self) -> Mapping[str, Array]:
-        """The quality window, the sampled cases and the daily cap, for checkpoints."""
-        groups = {"quality": self.quality._asdict(), "cases": self.cases._asdict(), "daily_cap": self.cap._asdict()}
+        """The quality window, the sampled cases, the daily cap and what watches for drift, for checkpoints."""
+        groups = {
+            "quality": self.quality._asdict(),
+            "cases": self.cases._asdict(),
+            "daily_cap": self.cap._asdict(),
+            "drift": self.drift._asdict(),
+            "detectors": self.detectors._asdict(),
+        }
         return {f"{group}.{name}": array for group, arrays in groups.items() for name, array in arrays.items()}
 
     def restore(self, small: Mapping[str, Array]) -> None:
-        """Take over the state of a checkpoint. The daily cap begins anew where the settings give it another size."""
+        """Take over the state of a checkpoint. The daily cap begins anew where the settings give it another size.
+
+        Steps that are longer at the moment are so no more where the settings say that there are none.
+        """
         for name, array in self.small().items():
             if name != "daily_cap.entries" or array.shape == small[name].shape:
                 array[...] = small[name]
+        if not self._limits.drift.is_on:
+            self.drift.factor[:] = 1.0
 
     def _make_room(self, why: int, columns: Columns, event: int) -> None:
         model = self._model
@@ -104,6 +130,7 @@ class Trainer:
         return State(
             model.items, model.text, model.users, model.histories, model.popularity,
             model.ensemble, self.quality, self._work, self.cases, self.cap,
+            self.drift, self.detectors,
         )  # fmt: skip
 
     def _columns(self, batch: AdmittedBatch) -> Columns:

@@ -63,7 +63,7 @@ def _ask(testing: State, columns: Columns, trials: Trials, i: int, item: int, us
     if n_history == 0 or item == NONE:
         return
     trials.is_repeat[i] = 1 if history[0] == item else 0
-    rank_next(testing, n_history, item, columns.time_ms[i])
+    rank_next(testing, n_history, item, columns.time_ms[i], True)
     place = (trials.scratch.n_samples[0] - 1) % WINDOW
     for member in range(trials.ranks.shape[1]):
         trials.ranks[i, member] = trials.scratch.ranks[place, member]

@@ -51,10 +51,11 @@ def allocate() -> FusionArrays:
 
 
 @hot_kernel
-def learn_sample(fusion: FusionArrays, n_history: int, rank: int) -> None:
-    """The next item, none of the history, stood at this rank of the list (1 = first, 0 = it wasn't there)."""
+def learn_sample(fusion: FusionArrays, n_history: int, rank: int, factor: float) -> None:
+    """The next item, none of the history, stood at this rank of the list (1 = first, 0 = it wasn't there); the step is
+    so many times longer than usual."""
     length = repeat_kernels.length_of(n_history)
-    step = repeat_kernels.step_after(fusion.n_samples[length])
+    step = repeat_kernels.step_after(fusion.n_samples[length], factor)
     fusion.n_samples[length] += 1
     hit = BUCKET_OF_RANK[rank] if rank > 0 else -1
     for bucket in range(N_BUCKETS):

@@ -130,14 +130,20 @@ def _smallest(weight_bits: Int32Array) -> int:
 
 
 @hot_kernel
-def add_weight(i2i: ItemToItemArrays, dirty: UInt8Array, row: int, neighbour: int, amount: float) -> None:
-    """Add to w[row→neighbour]; in a full row a new neighbour takes the place and the weight of the smallest one."""
+def add_weight(i2i: ItemToItemArrays, dirty: UInt8Array, row: int, neighbour: int, amount: float) -> float:
+    """Add to w[row→neighbour]; in a full row a new neighbour takes the place and the weight of the smallest one.
+
+    Returns what it was before, negative where there was no entry.
+    """
     size = i2i.size[row]
     i2i.evidence[row] += amount
     i2i.changed[row] += amount
     dirty[row] = 1
     entry = _entry_of(i2i.neighbour[row], size, neighbour)
-    if entry < 0:
+    before = -1.0
+    if entry >= 0:
+        before = float(i2i.weight[row, entry])
+    else:
         if size < i2i.neighbour.shape[1]:
             entry = size
             i2i.size[row] = size + 1
@@ -145,6 +151,7 @@ def add_weight(i2i: ItemToItemArrays, dirty: UInt8Array, row: int, neighbour: in
             entry = _smallest(i2i.weight_bits[row])
         i2i.neighbour[row, entry] = neighbour
     i2i.weight[row, entry] += np.float32(amount)
+    return before
 
 
 @hot_kernel
@@ -191,8 +198,11 @@ def learn_event(
     predecessors: Int32Array,
     n_predecessors: int,
     time_ms: int,
-) -> None:
-    """Learn that `item` followed `predecessors` (of its session, latest first)."""
+) -> float:
+    """Learn that `item` followed `predecessors` (of its session, latest first).
+
+    Returns which part of all the evidence of the latest one has pointed to it before; negative: none.
+    """
     if np.isnan(i2i.totals[LANDMARK_MS]):
         i2i.totals[LANDMARK_MS] = time_ms
     if (time_ms - i2i.totals[LANDMARK_MS]) / i2i.totals[TIME_CONSTANT_MS] > MAX_EXPONENT:
@@ -203,12 +213,16 @@ def learn_event(
     i2i.totals[COUNT_TOTAL] += g
     i2i.changed[item] += g
     dirty[item] = 1
+    closeness = -1.0
     for back in range(min(n_predecessors, WINDOW)):
         other = predecessors[back]
         if other >= 0 and other != item and is_live[other]:
             amount = g * BY_STEP[back]
-            add_weight(i2i, dirty, other, item, amount)
+            before = add_weight(i2i, dirty, other, item, amount)
+            if back == 0 and before >= 0.0:
+                closeness = before / (i2i.evidence[other] - amount)
             add_weight(i2i, dirty, item, other, REVERSE * amount)
+    return closeness
 
 
 @hot_kernel

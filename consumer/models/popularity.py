@@ -116,19 +116,23 @@ def score(popularity: PopularityArrays, factor: Float64Array, beforehand: float,
 
 
 @hot_kernel
-def learn_mixture(popularity: PopularityArrays, n_live: int, item: int, weight: float) -> None:
-    """One step on a positive event that is yet to be counted, towards the half-lives that expected it."""
+def learn_mixture(popularity: PopularityArrays, n_live: int, item: int, weight: float, alpha: float) -> float:
+    """One step on a positive event that is yet to be counted, towards the half-lives that expected it.
+
+    Returns the chance that the mixture gave it, and leaves that of each half-life in `work`.
+    """
     mixture = popularity.mixture
-    part = popularity.work
+    likelihood = popularity.work
     n_half_lives = len(mixture)
     total = 0.0
     for h in range(n_half_lives):
-        part[h] = mixture[h] * ((1.0 - SMOOTHING) * share(popularity, n_live, h, item) + SMOOTHING / n_live)
-        total += part[h]
-    step = MIXTURE_STEP if weight == 1.0 else 1.0 - (1.0 - MIXTURE_STEP) ** weight
+        likelihood[h] = (1.0 - SMOOTHING) * share(popularity, n_live, h, item) + SMOOTHING / n_live
+        total += mixture[h] * likelihood[h]
+    step = alpha if weight == 1.0 else 1.0 - (1.0 - alpha) ** weight
     for h in range(n_half_lives):
-        moved = (1.0 - step) * mixture[h] + step * part[h] / total
+        moved = (1.0 - step) * mixture[h] + step * (mixture[h] * likelihood[h]) / total
         mixture[h] = (1.0 - MIXTURE_TRICKLE) * moved + MIXTURE_TRICKLE / n_half_lives
+    return total
 
 
 @hot_kernel

@@ -34,7 +34,7 @@ def _learn_each(
             is_live[item] = 1
             n_live += 1
         elif weights[i] > 0.0:
-            popularity.learn_mixture(learned, n_live, item, weights[i])
+            popularity.learn_mixture(learned, n_live, item, weights[i], popularity.MIXTURE_STEP)
         popularity.learn_event(learned, n_rows, is_live, dirty, item, weights[i], times_ms[i])
         popularity.learn_event(pending, n_rows, is_live, dirty, item, weights[i], times_ms[i])
 

@@ -46,9 +46,9 @@ def length_of(n_history: int) -> int:
 
 
 @hot_kernel
-def step_after(n: int) -> float:
-    """Step of a running mean that has seen n events."""
-    return max(1.0 / (n + PRIOR_EVENTS), MIN_STEP)
+def step_after(n: int, factor: float) -> float:
+    """Step of a running mean that has seen n events, so many times longer; never longer than its first."""
+    return min(factor * max(1.0 / (n + PRIOR_EVENTS), MIN_STEP), 1.0 / PRIOR_EVENTS)
 
 
 @hot_kernel
@@ -87,15 +87,23 @@ def is_last_place(last_places: np.uint64, b: int) -> bool:
 
 
 @hot_kernel
-def learn_event(repeat: RepeatArrays, history: Int32Array, n_history: int, item: int) -> None:
-    """The event's item followed this history (latest first, n_history ≥ 1)."""
+def learn_event(repeat: RepeatArrays, history: Int32Array, n_history: int, item: int, factor: float) -> int:
+    """The event's item followed this history (latest first, n_history ≥ 1); steps are so many times longer than usual.
+
+    Returns how many places back it stood, 0: nowhere.
+    """
     context, last_places = look_at(history, n_history)
-    step = step_after(repeat.n_events[context])
+    step = step_after(repeat.n_events[context], factor)
     repeat.n_events[context] += 1
+    back = 0
     for b in range(min(n_history, N_BACK)):
         if is_last_place(last_places, b):
-            came_true = 1.0 if history[b] == item else 0.0
+            came_true = 0.0
+            if history[b] == item:
+                came_true = 1.0
+                back = b + 1
             repeat.chance[context, b] += step * (came_true - repeat.chance[context, b])
+    return back
 
 
 @hot_kernel

@@ -28,9 +28,9 @@ def _learn_each(
 ) -> None:
     for i in range(len(items)):
         if enters_history[i] and n_history[i] > 0:
-            repeat.learn_event(learned, histories[i], n_history[i], items[i])
-            repeat.learn_event(from_zero, histories[i], n_history[i], items[i])
-            repeat.learn_event(from_one, histories[i], n_history[i], items[i])
+            repeat.learn_event(learned, histories[i], n_history[i], items[i], 1.0)
+            repeat.learn_event(from_zero, histories[i], n_history[i], items[i], 1.0)
+            repeat.learn_event(from_one, histories[i], n_history[i], items[i], 1.0)
 
 
 class RepeatMember:

@@ -102,6 +102,14 @@ class ModelState:
         return memory_of(array for group in groups for array in group)
 
     @property
+    def is_muted(self) -> Mapping[str, bool]:
+        """Of the members that propose items and are on: whether it is not heard, because a list of it was nonsense."""
+        is_on = {"session_knn": self.settings.models.session_knn.enabled}
+        owes = self.wide_logit.penance if any(is_on.values()) else self.logit.penance
+        muted = zip(logit.MEMBERS, (owes > 0).tolist(), strict=True)
+        return {member: is_it for member, is_it in muted if is_on.get(member, True)}
+
+    @property
     def is_dated(self) -> bool:
         """False while it knows something from elsewhere, and no event has said yet when that counts from: evidence
         without a landmark is as fresh as the first event to come, and cannot be told in units of time before."""

@@ -11,8 +11,10 @@ from dataclasses import dataclass
 from itertools import product
 from typing import Literal
 
+from consumer.learning.drift import LOSSES
 from consumer.learning.gate import REASONS
 from consumer.messages import Outcome
+from consumer.models import logit
 
 Kind = Literal["counter", "gauge", "histogram", "info"]
 
@@ -64,6 +66,7 @@ _TOPIC = Label("topic")
 _PARTITION = Label("partition")
 _MODEL = Label("model")
 _PHASE = Label("phase", PHASES)
+_LOSS = Label("loss", LOSSES)
 
 EVENT_TO_UPDATE = Metric(
     "freshrank_event_to_update_seconds",
@@ -200,6 +203,24 @@ MRR = Metric(
     "gauge",
     "Mean reciprocal rank of the sampled events' items just before they were learned.",
     (_MODEL,),
+)
+DRIFT_ALARMS = Metric(
+    "freshrank_drift_alarms_total",
+    "counter",
+    "Times that the stream was found to be no longer what the models' steps were made for, by the loss that told.",
+    (_LOSS,),
+)
+STEPS_RAISED = Metric(
+    "freshrank_drift_steps_raised",
+    "gauge",
+    "1 while the steps that this loss stands for are longer than usual after an alarm, else 0.",
+    (_LOSS,),
+)
+MEMBER_MUTED = Metric(
+    "freshrank_member_muted",
+    "gauge",
+    "1 while a member is not heard because a list of it was nonsense, else 0.",
+    (Label("model", logit.MEMBERS),),
 )
 STATE_ROWS = Metric("freshrank_state_rows", "gauge", "Rows of the state.", (Label("kind"),), unit="rows")
 STATE_BYTES = Metric("freshrank_state_bytes", "gauge", "Memory that the state's arrays take.", unit="bytes")

@@ -123,6 +123,17 @@ class PrometheusTelemetry:
             self._of(catalogue.HIT_RATIO).replace(_by_one_label(hit_ratio))
             self._of(catalogue.MRR).replace(_by_one_label(mrr))
 
+    def drift_alarms(self, counts: Mapping[str, int]) -> None:
+        self._add_each(catalogue.DRIFT_ALARMS, counts)
+
+    def steps_raised(self, is_raised: Mapping[str, bool]) -> None:
+        with self._lock:
+            self._of(catalogue.STEPS_RAISED).replace(_by_one_label(is_raised))
+
+    def members_muted(self, is_muted: Mapping[str, bool]) -> None:
+        with self._lock:
+            self._of(catalogue.MEMBER_MUTED).replace(_by_one_label(is_muted))
+
     def state(self, rows: Mapping[str, int], size_bytes: int) -> None:
         with self._lock:
             self._of(catalogue.STATE_ROWS).replace(_by_one_label(rows))

@@ -125,6 +125,8 @@ MISFITS = {
     "window.partitions point outside": _set("window.partitions", _filled(77)),
     "admission.clock point outside": _set("admission.clock", _filled(1 << 40)),
     "departed.length point outside": _set("departed.length", lambda a: np.array([*a, 5], a.dtype)),
+    "detectors.n_buckets point outside": _set("detectors.width", _filled(5_000)),
+    "detectors.n_buckets point": _set("detectors.n_buckets", _filled(7)),
     "items_index.counts point outside": _set("items_index.free", lambda a: np.array([*a, 3], a.dtype)),
     "users_index.counts point outside": _set("users.is_live", _filled(0)),
 }

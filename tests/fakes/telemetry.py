@@ -49,6 +49,9 @@ class RecordingTelemetry:
     lag_s: float = 0.0
     hit_ratio: dict[str, float] = field(default_factory=dict)
     mrr: dict[str, float] = field(default_factory=dict)
+    alarms: Counter[str] = field(default_factory=Counter)
+    raised: dict[str, bool] = field(default_factory=dict)
+    muted: dict[str, bool] = field(default_factory=dict)
     state_rows: dict[str, int] = field(default_factory=dict)
     state_bytes: int = 0
     n_rebalances: int = 0
@@ -121,6 +124,18 @@ class RecordingTelemetry:
     def quality(self, hit_ratio: Mapping[str, float], mrr: Mapping[str, float]) -> None:
         self.journal.append("quality")
         self.hit_ratio, self.mrr = dict(hit_ratio), dict(mrr)
+
+    def drift_alarms(self, counts: Mapping[str, int]) -> None:
+        self.journal.append("drift_alarms")
+        self.alarms.update(counts)
+
+    def steps_raised(self, is_raised: Mapping[str, bool]) -> None:
+        self.journal.append("steps_raised")
+        self.raised = dict(is_raised)
+
+    def members_muted(self, is_muted: Mapping[str, bool]) -> None:
+        self.journal.append("members_muted")
+        self.muted = dict(is_muted)
 
     def state(self, rows: Mapping[str, int], size_bytes: int) -> None:
         self.journal.append("state")

@@ -9,7 +9,7 @@ from hypothesis import given
 from consumer.events.hashing import hash_text, hash_topic
 from consumer.learning import quality
 from consumer.learning.quality import CUTOFF, MEMBERS, WINDOW
-from consumer.learning.sampling import is_sampled
+from consumer.learning.sampling import draw_of, is_sampled
 from consumer.messages import Outcome
 from consumer.models.logit import ITEM_TO_ITEM, SESSION_KNN
 from consumer.models.recency_index import NONE
@@ -126,16 +126,20 @@ def test_consecutive_events_on_one_item_are_no_samples() -> None:
     assert world.model.repeat.n_events[0] == 2
 
 
+def is_sample(topic: np.uint64, partition: int, offset: int, one_in: int) -> bool:
+    return is_sampled(np.uint64(draw_of(topic, partition, offset)), one_in)
+
+
 def test_a_sample_is_one_in_so_many_by_the_hash_of_its_coordinates() -> None:
     topic = np.uint64(hash_topic(TOPIC))
-    sampled = [[is_sampled(topic, partition, offset, 100) for offset in range(20_000)] for partition in range(2)]
+    sampled = [[is_sample(topic, partition, offset, 100) for offset in range(20_000)] for partition in range(2)]
     assert [sum(of_partition) for of_partition in sampled] == pytest.approx([200, 200], rel=0.3)
     assert sampled[0] != sampled[1]
-    assert [is_sampled(np.uint64(7), 0, offset, 100) for offset in range(20_000)] != sampled[0]
+    assert [is_sample(np.uint64(7), 0, offset, 100) for offset in range(20_000)] != sampled[0]
 
 
 def test_every_event_is_sampled_where_the_settings_say_one_in_one() -> None:
-    assert all(is_sampled(np.uint64(5), 3, offset, 1) for offset in range(100))
+    assert all(is_sample(np.uint64(5), 3, offset, 1) for offset in range(100))
 
 
 def test_the_samples_do_not_depend_on_what_happened_before_them() -> None:
@@ -143,7 +147,7 @@ def test_the_samples_do_not_depend_on_what_happened_before_them() -> None:
     topic = np.uint64(hash_topic(TOPIC))
     rows = [Event(f"item-{i % 7}", offset=i * 11) for i in range(60)]
     world = World(settings).learn(admitted(rows))
-    assert world.trainer.quality.n_samples[0] == sum(is_sampled(topic, 0, i * 11, 3) for i in range(1, 60))
+    assert world.trainer.quality.n_samples[0] == sum(is_sample(topic, 0, i * 11, 3) for i in range(1, 60))
 
 
 def test_an_unknown_item_has_no_row_and_asking_adds_none() -> None:

@@ -77,6 +77,7 @@ def test_a_poisoned_member_is_muted_in_the_pass_and_heard_again_when_it_is_well(
     world.learn(admitted(ROWS[500:600]))
     n_faults = int(world.model.wide_logit.n_faults[SESSION_KNN])
     assert n_faults > 0
+    assert world.model.is_muted == {"item_to_item": False, "session_knn": True}
     assert world.model.wide_logit.n_faults[ITEM_TO_ITEM] == 0
     assert np.isfinite(world.model.wide_logit.weights).all()
     pool, lists = world.asked(["item-1"], NOW_MS)
@@ -88,6 +89,7 @@ def test_a_poisoned_member_is_muted_in_the_pass_and_heard_again_when_it_is_well(
     assert int(world.trainer.quality.n_samples[0]) - n_samples > PENANCE
     assert world.model.wide_logit.penance[SESSION_KNN] == 0
     assert world.model.wide_logit.n_faults[SESSION_KNN] == n_faults
+    assert not world.model.is_muted["session_knn"]
 
 
 def test_muting_survives_a_checkpoint() -> None:
@@ -96,3 +98,7 @@ def test_muting_survives_a_checkpoint() -> None:
     world.learn(admitted(ROWS[500:600]))
     restored = World(EVERY).restore(world.saved())
     assert restored.model.wide_logit.penance.tolist() == world.model.wide_logit.penance.tolist() != [0, 0]
+
+
+def test_of_a_member_that_is_off_nobody_asks_whether_it_is_muted() -> None:
+    assert World(DEFAULT).model.is_muted == {"item_to_item": False}

@@ -82,7 +82,7 @@ def test_the_list_is_never_left_without_a_chance() -> None:
 def test_a_sample_moves_the_bucket_it_fell_into_up_and_the_others_down() -> None:
     arrays = fusion.allocate()
     before = arrays.chance[0].copy()
-    fusion.learn_sample(arrays, 1, 6)
+    fusion.learn_sample(arrays, 1, 6, 1.0)
     step = 1 / 50
     expected = before * (1 - step)
     expected[4] += step / 2  # ranks 5 and 6 share the bucket
@@ -93,7 +93,7 @@ def test_a_sample_moves_the_bucket_it_fell_into_up_and_the_others_down() -> None
 def test_a_sample_that_was_not_listed_moves_every_bucket_down() -> None:
     arrays = fusion.allocate()
     before = arrays.chance[5].copy()
-    fusion.learn_sample(arrays, 17, 0)
+    fusion.learn_sample(arrays, 17, 0, 1.0)
     assert arrays.chance[5] == pytest.approx(before * 0.98)
 
 
@@ -102,5 +102,5 @@ def test_a_shop_where_the_list_never_hits_learns_to_put_repeats_first() -> None:
     repeated = [(9, 0.01)]
     assert merged(arrays, repeated, [1, 2], most=3) == [1, 2, 9]
     for _ in range(1_000):
-        fusion.learn_sample(arrays, 1, 0)
+        fusion.learn_sample(arrays, 1, 0, 1.0)
     assert merged(arrays, repeated, [1, 2], most=3) == [9, 1, 2]

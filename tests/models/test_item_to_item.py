@@ -37,14 +37,16 @@ class Learned:
         self.dirty = np.zeros(capacity, np.uint8)
         self.reference = ItemToItemReference(neighbours, time_constant_s, START_MS)
 
-    def learn(self, item: int, before: Sequence[int] = (), at_s: float = 0.0) -> None:
+    def learn(self, item: int, before: Sequence[int] = (), at_s: float = 0.0) -> float:
+        """Returns how close the item was to the latest before it."""
         self.is_live[item] = 1
         time_ms = START_MS + round(at_s * 1000)
         before = [i for i in before if i < 0 or self.is_live[i]]
-        item_to_item.learn_event(
+        closeness = item_to_item.learn_event(
             self.arrays, len(self.is_live), self.is_live, self.dirty, item, rows(before), len(before), time_ms
         )
         self.reference.learn(item, before, time_ms)
+        return closeness
 
     def row(self, item: int) -> dict[int, float]:
         size = self.arrays.size[item]
@@ -111,6 +113,14 @@ def assert_nothing_behind_the_entries(arrays: ItemToItemArrays) -> None:
     in_use = np.arange(arrays.neighbour.shape[1]) < arrays.size[:, np.newaxis]
     assert np.array_equal(arrays.neighbour >= 0, in_use)
     assert np.array_equal(arrays.weight > 0, in_use)
+
+
+def test_it_says_which_part_of_the_evidence_had_pointed_to_the_item() -> None:
+    learned = Learned()
+    assert learned.learn(0) == learned.learn(1, [0]) == learned.learn(2, [0]) == -1.0
+    assert learned.learn(1, [0, 2]) == pytest.approx(1 / 2)
+    assert learned.learn(1, [0]) == pytest.approx(2 / 3)
+    assert learned.learn(1, [1, 0]) == -1.0
 
 
 @given(SESSIONS, st.lists(st.integers(-1, 14), max_size=10))

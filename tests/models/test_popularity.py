@@ -10,7 +10,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from consumer.models import popularity
-from consumer.models.popularity import MAX_EXPONENT, MIN_TOP_INTERVAL, N_TOP, PopularityArrays
+from consumer.models.popularity import MAX_EXPONENT, MIN_TOP_INTERVAL, MIXTURE_STEP, N_TOP, PopularityArrays
 from tests.models.reference import Counted, Recount
 from tests.streams import START_MS
 
@@ -29,7 +29,7 @@ class Learned:
 
     def learn(self, event: Counted) -> None:
         if self.is_live[event.item] and event.weight > 0:
-            popularity.learn_mixture(self.arrays, int(self.is_live.sum()), event.item, event.weight)
+            popularity.learn_mixture(self.arrays, int(self.is_live.sum()), event.item, event.weight, MIXTURE_STEP)
         self.count(event)
 
     def count(self, event: Counted) -> None:
@@ -191,7 +191,7 @@ def test_the_mixture_settles_at_the_shares_of_a_stream_that_two_half_lives_expla
     learned.arrays.total[:] = learned.arrays.n_positive[:] = 1
     rng = np.random.default_rng(3)
     for item in (rng.random(20_000) < 0.7).astype(int).tolist():
-        popularity.learn_mixture(learned.arrays, 2, item, 1.0)
+        popularity.learn_mixture(learned.arrays, 2, item, 1.0, MIXTURE_STEP)
     assert learned.arrays.mixture.tolist() == pytest.approx([0.3, 0.7], abs=0.05)
 
 
@@ -200,7 +200,7 @@ def test_a_half_life_that_was_wrong_for_long_comes_back_soon() -> None:
     learned.arrays.positive[:] = [[1.0, 0.0], [0.0, 1.0]]
     learned.arrays.total[:] = learned.arrays.n_positive[:] = 1
     for item in [0] * 100_000 + [1] * 3_000:
-        popularity.learn_mixture(learned.arrays, 2, item, 1.0)
+        popularity.learn_mixture(learned.arrays, 2, item, 1.0, MIXTURE_STEP)
     assert learned.arrays.mixture[1] > 0.9
 
 

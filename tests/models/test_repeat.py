@@ -26,8 +26,9 @@ from tests.models.reference import RepeatReference
 HISTORIES = st.lists(st.integers(-1, 5), min_size=1, max_size=25)
 
 
-def learn(arrays: RepeatArrays, history: Sequence[int], item: int) -> None:
-    repeat.learn_event(arrays, np.array(history, np.int32), len(history), item)
+def learn(arrays: RepeatArrays, history: Sequence[int], item: int, factor: float = 1.0) -> int:
+    """Returns how many places back the item stood."""
+    return repeat.learn_event(arrays, np.array(history, np.int32), len(history), item, factor)
 
 
 def ranked(arrays: RepeatArrays, history: Sequence[int]) -> list[tuple[int, float]]:
@@ -99,6 +100,21 @@ def test_an_item_stands_at_its_last_occurrence_only() -> None:
     assert [item for item, _ in ranked(repeat.allocate(), [4, 5, 4, 4])] == [4, 5]
 
 
+def test_it_says_how_many_places_back_the_item_stood() -> None:
+    arrays = repeat.allocate()
+    assert [learn(arrays, [4, 5, 4, 6], item) for item in (4, 5, 6, 7)] == [1, 2, 4, 0]
+
+
+def test_longer_steps_go_further_but_never_beyond_the_first_one() -> None:
+    usual, longer, young = (repeat.allocate() for _ in range(3))
+    usual.n_events[:] = longer.n_events[:] = 10_000
+    learn(usual, [1], 1)
+    learn(longer, [1], 1, 10.0)
+    learn(young, [1], 1, 10.0)
+    gained = [float(arrays.chance[0, 0]) - 0.05 for arrays in (usual, longer, young)]
+    assert gained == pytest.approx([0.95 * step for step in (MIN_STEP, 10 * MIN_STEP, 1 / PRIOR_EVENTS)])
+
+
 def test_places_of_items_that_are_gone_are_passed_over() -> None:
     arrays = repeat.allocate()
     before = arrays.chance.copy()
@@ -116,5 +132,5 @@ def test_only_the_nearest_places_count() -> None:
 
 
 def test_the_step_never_falls_below_its_least() -> None:
-    assert repeat.step_after(0) == 1 / PRIOR_EVENTS
-    assert repeat.step_after(10**9) == MIN_STEP
+    assert repeat.step_after(0, 1.0) == 1 / PRIOR_EVENTS
+    assert repeat.step_after(10**9, 1.0) == MIN_STEP

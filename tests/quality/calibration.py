@@ -32,7 +32,7 @@ class Losses:
 
 def losses_of(scored: Scored) -> Losses:
     smooth = (1.0 - SMOOTHING) * scored.shares + SMOOTHING / scored.n_live[:, None]
-    best = _best_mixture(smooth, scored.weight)
+    best = best_mixture(smooth, scored.weight)
     return Losses(
         score=_loss((smooth * scored.mixture).sum(axis=1), scored.weight),
         single=[_loss(smooth[:, h], scored.weight) for h in range(smooth.shape[1])],
@@ -46,10 +46,10 @@ def _loss(probability: Float64Array, weight: Float64Array) -> float:
     return float(-(weight * np.log(probability)).sum() / weight.sum())
 
 
-def _best_mixture(smooth: Float64Array, weight: Float64Array) -> Float64Array:
+def best_mixture(smooth: Float64Array, weight: Float64Array, rounds: int = EM_ROUNDS) -> Float64Array:
     """The fixed weights of least loss, by expectation-maximisation."""
     mixture = np.full(smooth.shape[1], 1.0 / smooth.shape[1])
-    for _ in range(EM_ROUNDS):
+    for _ in range(rounds):
         responsible = smooth * mixture
         responsible /= responsible.sum(axis=1, keepdims=True)
         mixture = weight @ responsible / weight.sum()

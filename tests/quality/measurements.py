@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from functools import cache
 from pathlib import Path
 
-from tests.quality import calibration, freshness, published_rows, recall
+from tests.quality import calibration, drift, freshness, published_rows, recall
 from tests.quality.document import Section
 from tests.quality.recorded import REES46, TAOBAO, Diginetica, require
 
@@ -46,6 +46,10 @@ def _freshness(folder: Path) -> Section:
     return freshness.measure(_stream().data_set(folder), len(_stream()), folder)
 
 
+def _drift(_folder: Path) -> Section:
+    return drift.measure()
+
+
 ALL: Mapping[str, Callable[[Path], Section]] = {
     "diginetica": _diginetica,
     "published_rows": _published_rows,
@@ -53,4 +57,5 @@ ALL: Mapping[str, Callable[[Path], Section]] = {
     "taobao": _taobao,
     "score": _score,
     "freshness": _freshness,
+    "drift": _drift,
 }

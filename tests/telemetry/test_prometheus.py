@@ -26,6 +26,9 @@ def report_everything(telemetry: Telemetry) -> None:
     telemetry.checkpoint_failed("no_space")
     telemetry.lag({("events", 0): 17}, 0.3)
     telemetry.quality({"fusion": 0.31}, {"fusion": 0.12})
+    telemetry.drift_alarms({"next": 2})
+    telemetry.steps_raised({"score": False, "next": True})
+    telemetry.members_muted({"item_to_item": True})
     telemetry.state({"items": 55}, 1 << 20)
     telemetry.rebalanced()
     telemetry.loop_moved(0.0)
@@ -56,6 +59,10 @@ def report_everything(telemetry: Telemetry) -> None:
         ("freshrank_consumer_lag_seconds", 0.3),
         ('freshrank_quality_hit_ratio{model="fusion"}', 0.31),
         ('freshrank_quality_mrr{model="fusion"}', 0.12),
+        ('freshrank_drift_alarms_total{loss="next"}', 2),
+        ('freshrank_drift_alarms_total{loss="score"}', 0),
+        ('freshrank_drift_steps_raised{loss="next"}', 1),
+        ('freshrank_member_muted{model="item_to_item"}', 1),
         ('freshrank_state_rows{kind="items"}', 55),
         ("freshrank_state_bytes", 1 << 20),
         ("freshrank_rebalances_total", 1),

@@ -73,12 +73,14 @@ def test_learned_state_returns_and_everything_else_stays() -> None:
     world, before = world_with_a_bad_day()
     was, arrays = newest(world), world.newest_checkpoint()
     version = good_version(world)
-    ask(world, version=version)
+    good = world.disk.complete[ask(world, version=version)].arrays
     world.live(should_stop=turns(30))
     assert scores(world) == pytest.approx(before, rel=0.03, abs=0.001)
     assert newest(world).input_positions == was.input_positions
     for name in ("window.keys", "users.keys", "admission.clock", "daily_cap.entries"):
         assert world.newest_checkpoint()[name].tobytes() == arrays[name].tobytes(), name
+    for name in ("popularity.mixture", "drift.quick_mixture", "detectors.window"):
+        assert world.newest_checkpoint()[name].tobytes() == good[name].tobytes() != arrays[name].tobytes(), name
     assert world.manifests()[-1].version > was.version
     assert_nobody_goes_back(world)
 

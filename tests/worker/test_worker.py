@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from datetime import datetime, timedelta
 
 import pytest
@@ -211,6 +212,31 @@ def test_what_happened_is_told_once() -> None:
     assert told.lag_records
     assert told.checkpoints
     assert told.is_ready
+
+
+def test_a_drift_is_counted_shown_and_logged(caplog: pytest.LogCaptureFixture) -> None:
+    world = World(settings())
+    all_new = [event(i, f"user-{i % 9}", f"item-{i * i % 1009}", at_s=i) for i in range(3_000)]
+    to_and_fro = [event(i, f"user-{i % 9}", f"item-{i // 9 % 2}", at_s=i) for i in range(3_000, 4_000)]
+    world.produce([*all_new, *to_and_fro])
+    with caplog.at_level(logging.WARNING):
+        world.live()
+    assert world.telemetry.alarms["next"] == 1
+    assert world.telemetry.raised["next"]
+    told = [record for record in caplog.records if record.message == "drift"]
+    assert [vars(record)["loss"] for record in told if vars(record)["loss"] == "next"] == ["next"]
+    assert world.telemetry.muted == {"item_to_item": False}
+
+
+def test_a_restart_tells_no_drift_of_before_it_again() -> None:
+    world = World(settings())
+    world.produce([event(i, f"user-{i % 9}", f"item-{i * i % 1009}", at_s=i) for i in range(3_000)])
+    world.produce([event(i, f"user-{i % 9}", f"item-{i // 9 % 2}", at_s=i) for i in range(3_000, 4_000)])
+    world.live()
+    n_told = world.telemetry.alarms["next"]
+    world.live()
+    assert world.telemetry.alarms["next"] == n_told == 1
+    assert world.telemetry.raised["next"]
 
 
 def test_what_was_put_off_while_behind_goes_out_as_soon_as_the_end_is_reached() -> None:
