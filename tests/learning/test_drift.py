@@ -146,7 +146,7 @@ def test_raised_steps_are_never_longer_than_the_first_one() -> None:
 def test_an_alarm_samples_more_and_what_is_more_is_no_test() -> None:
     world, steady = (World(small_settings(evaluation={"sample_one_in": 40})) for _ in range(2))
     world.trainer.drift.factor[NEXT] = 10.0
-    rows = [Event(f"item-{i % 7}", f"user-{i % 5}", at_s=float(i)) for i in range(2_000)]
+    rows = [Event(f"item-{i * 37 % 101}", f"user-{i % 5}", at_s=float(i)) for i in range(2_000)]
     for each in (world, steady):
         each.learn(admitted(rows))
     assert world.model.fusion.n_samples.sum() > 5 * steady.model.fusion.n_samples.sum() > 0
@@ -155,7 +155,7 @@ def test_an_alarm_samples_more_and_what_is_more_is_no_test() -> None:
 
 
 def test_raised_steps_are_those_of_the_mixture_the_tables_and_the_logit() -> None:
-    rows = [Event(f"item-{i * i % 11}", f"user-{i % 3}", at_s=float(i)) for i in range(300)]
+    rows = [Event(f"item-{i * 37 % 101 if i % 2 else i * i % 11}", f"user-{i % 3}", at_s=60.0 * i) for i in range(300)]
     world = World(small_settings()).learn(admitted(rows[:200]))
     raised = World(small_settings()).learn(admitted(rows[:200]))
     before = (world.model.popularity.mixture.copy(), world.model.repeat.chance.copy(), world.model.fusion.chance.copy())
