@@ -66,5 +66,8 @@ def report(delivery: Delivery, topic: str, *, is_paced: bool) -> None:
 
 
 def _schedule(delivery: Delivery) -> str:
-    p99_ms, max_ms = delivery.late_p99_s * 1_000, delivery.late_max_s * 1_000
-    return f"; behind schedule by {p99_ms:.1f} ms at most for 99 % of them, {max_ms:.1f} ms for all"
+    p50_ms, p99_ms, max_ms = (1_000 * s for s in (delivery.late_p50_s, delivery.late_p99_s, delivery.late_max_s))
+    return (
+        f"; handed over behind schedule by at most {p50_ms:.1f} ms for half of them, {p99_ms:.1f} ms for 99 %, "
+        f"{max_ms:.1f} ms for all"
+    )

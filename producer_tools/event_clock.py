@@ -24,18 +24,15 @@ class EventClock:
         self._first_s = self._passed(start_ms / 1_000.0)
 
     def ms_at(self, places: Float64Array | Int64Array) -> Int64Array:
-        """(n,) places, from 0 → (n,) milliseconds since 1970-01-01 UTC."""
+        """(n,) places, from 0 (below: before the start) → (n,) milliseconds since 1970-01-01 UTC."""
         if self._rhythm == 0:
             even: Int64Array = self._start_ms + (places * (1_000.0 / self._events_per_s)).astype(np.int64)
             return even
         days, rest_s = np.divmod(self._first_s + places / self._events_per_s, self._passed_s[-1] - self._passed_s[0])
         in_day_s = np.interp(rest_s + self._passed_s[0], self._passed_s, self._in_day_s)
-        times_ms: Int64Array = np.maximum(((days * DAY_S + in_day_s) * 1_000.0).astype(np.int64), self._start_ms)
-        return times_ms
-
-    def place_at(self, time_ms: int) -> float:
-        """The place of a moment; below 0 before the start."""
-        return (self._passed(time_ms / 1_000.0) - self._first_s) * self._events_per_s
+        times_ms = ((days * DAY_S + in_day_s) * 1_000.0).astype(np.int64)
+        clipped: Int64Array = np.where(places >= 0, np.maximum(times_ms, self._start_ms), times_ms)
+        return clipped
 
     def _passed(self, time_s: float) -> float:
         """Mean seconds since 1970 until then: the integral of 1 + rhythm · cos(…), from midnight on."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final, overload
 
@@ -51,6 +51,11 @@ class Strings(Sequence[bytes | None]):
 
     def __len__(self) -> int:
         return len(self.starts)
+
+    def __iter__(self) -> Iterator[bytes | None]:
+        text = self.text.tobytes()
+        for start, length in zip(self.starts.tolist(), self.lengths.tolist(), strict=True):
+            yield None if length == NULL else text[start : start + length]
 
     @overload
     def __getitem__(self, index: int) -> bytes | None: ...
