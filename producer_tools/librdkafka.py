@@ -7,7 +7,7 @@ dict for each.
 from __future__ import annotations
 
 import ctypes
-from ctypes import c_char_p, c_int, c_void_p
+from ctypes import c_char_p, c_int, c_size_t, c_void_p
 from typing import Any, Final
 
 from confluent_kafka import cimpl  # its compiled half
@@ -46,3 +46,5 @@ send_offsets_to_transaction: Final = _function(
 )
 consumer_group_metadata_new: Final = _function("consumer_group_metadata_new", c_void_p, c_char_p)
 consumer_group_metadata_destroy: Final = _function("consumer_group_metadata_destroy", None, c_void_p)
+error_is_retriable: Final = _function("error_is_retriable", c_int, c_void_p)
+mem_malloc: Final = _function("mem_malloc", c_void_p, c_void_p, c_size_t)

@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Protocol
 
 import numpy as np
 from confluent_kafka import KafkaError, KafkaException
@@ -72,47 +73,91 @@ class Delivery:
         return self.n_delivered == self.n_sent and not self.first_failure and not self.was_interrupted
 
 
+class Ledger(Protocol):
+    """Keeps in Kafka itself how far the sending has come. Every call may raise ToolError."""
+
+    @property
+    def n_settled(self) -> int:
+        """Records of this sending that count, whatever happens from now on."""
+        ...
+
+    def open(self, n_sent: int) -> None:
+        """Before records are handed over."""
+        ...
+
+    def settle(self, n_sent: int) -> None:
+        """Now and then: so many have been handed over."""
+        ...
+
+    def finish(self, n_sent: int, *, is_whole: bool) -> None:
+        """These were the last ones; of all records, if the sending is whole."""
+        ...
+
+    def abandon(self) -> None:
+        """What has not been settled does not count."""
+        ...
+
+
 class RecordProducer:
     """One producer for one topic; `send` may be called again. Raises UsageError if the client refuses a property."""
 
-    def __init__(self, connection: Connection, topic: str, timestamps: Timestamps = Timestamps.NOW) -> None:
+    def __init__(
+        self,
+        connection: Connection,
+        topic: str,
+        timestamps: Timestamps = Timestamps.NOW,
+        transactional: Properties | None = None,
+    ) -> None:
         self._timestamps = timestamps
         self._n_sent = 0
         self._failure = ""
+        self._ledger: Ledger | None = None
+        own = {**_OWN, **(transactional or {})}
         try:
-            self._client = RecordClient({**_DEFAULTS, **connection.properties(), **_OWN}, topic)
+            self.client = RecordClient({**_DEFAULTS, **connection.properties(), **own}, topic)
         except KafkaException as error:
             raise UsageError(f"the Kafka client refuses its properties: {failure_text(error)}") from error
 
     def send(
-        self, blocks: Iterable[RecordBlock], schedule: Schedule | None = None, on_progress: Progress | None = None
+        self,
+        blocks: Iterable[RecordBlock],
+        schedule: Schedule | None = None,
+        on_progress: Progress | None = None,
+        ledger: Ledger | None = None,
     ) -> Delivery:
-        """Send all blocks and wait until each record is delivered or has failed.
+        """Send all blocks and wait until each record is delivered or has failed. With a ledger, delivered are those
+        that it has settled, and the rest does not count.
 
         An interrupt (Ctrl-C) ends the sending, not the waiting. What goes wrong is in the answer, a ToolError that
         `blocks` raises included: the records before it are delivered all the same.
         """
-        n_failed_before = self._client.n_failed
-        self._n_sent, self._failure = 0, ""
+        n_failed_before = self.client.n_failed
+        self._n_sent, self._failure, self._ledger = 0, "", ledger
         lateness = Lateness()
         start_s = time.monotonic()
-        was_interrupted = False
+        was_interrupted = is_whole = False
         try:
             for late_s in self._sending(blocks, schedule or AsFastAsPossible(), start_s):
                 if schedule is not None:
                     lateness.add(late_s)
                 if on_progress is not None:
                     on_progress(self._n_sent)
+            is_whole = not self._first_failure
         except KeyboardInterrupt:
             was_interrupted = True
         except ToolError as error:
             self._failure = self._failure or str(error)
         sending_s = time.monotonic() - start_s
-        n_given_up = self._wait_for_deliveries()
+        if ledger is None:
+            n_delivered = self._n_sent - self._wait_for_deliveries() - (self.client.n_failed - n_failed_before)
+            failure = self._first_failure
+        else:
+            failure = self._close(ledger, is_whole=is_whole, was_interrupted=was_interrupted)
+            n_delivered = ledger.n_settled
         return Delivery(
             n_sent=self._n_sent,
-            n_delivered=self._n_sent - (self._client.n_failed - n_failed_before) - n_given_up,
-            first_failure=self._first_failure,
+            n_delivered=n_delivered,
+            first_failure=failure,
             was_interrupted=was_interrupted,
             seconds=time.monotonic() - start_s,
             sending_s=sending_s,
@@ -123,7 +168,7 @@ class RecordProducer:
 
     @property
     def _first_failure(self) -> str:
-        return self._failure or self._client.first_failure
+        return self._failure or self.client.first_failure
 
     def _sending(self, blocks: Iterable[RecordBlock], schedule: Schedule, start_s: float) -> Iterator[Float64Array]:
         """Yields, after each slice, how late its records were handed over (s)."""
@@ -136,6 +181,8 @@ class RecordProducer:
             while start < len(block):
                 now_s = self._wait_until(start_s + due_s[start]) - start_s
                 end = _end_of_due(due_s, start, now_s)
+                if self._ledger is not None:
+                    self._ledger.open(self._n_sent)
                 self._hand_over(columns, stamps_ms, start, end)
                 if self._first_failure:
                     return
@@ -149,21 +196,39 @@ class RecordProducer:
 
     def _wait_until(self, at_s: float) -> float:
         """Hear of failures, at least once, until the time has come; returns the time."""
-        self._client.poll(0)
+        self._look_after()
         while (left_s := at_s - time.monotonic()) > 0 and not self._first_failure:
             # a wait this short isn't worth waking up for every record; the ones behind it are due by then too
-            self._client.poll(min(max(left_s, _SHORTEST_WAIT_S), _LONGEST_WAIT_S))
+            self._look_after(min(max(left_s, _SHORTEST_WAIT_S), _LONGEST_WAIT_S))
         return time.monotonic()
+
+    def _look_after(self, wait_s: float = 0.0) -> None:
+        self.client.poll(wait_s)
+        if self._ledger is not None and not self._first_failure:
+            self._ledger.settle(self._n_sent)
 
     def _hand_over(self, block: RecordBlock, stamps_ms: Int64Array, start: int, end: int) -> None:
         while start < end and not self._first_failure:
-            done, code = self._client.hand_over(block, stamps_ms, start, end)
+            done, code = self.client.hand_over(block, stamps_ms, start, end)
             self._n_sent += done - start
             start = done
             if code == QUEUE_FULL:
-                self._client.poll(_QUEUE_WAIT_S)
+                self.client.poll(_QUEUE_WAIT_S)
             elif code:
                 self._failure = KafkaError(code).str()
+
+    def _close(self, ledger: Ledger, *, is_whole: bool, was_interrupted: bool) -> str:
+        """The first failure, if any. An interrupt may come between handing over and counting, so what it leaves
+        unsettled does not count."""
+        failure = self._first_failure  # before an abort fails all that is still under way
+        try:
+            if was_interrupted or self.client.first_failure:
+                ledger.abandon()
+            else:
+                ledger.finish(self._n_sent, is_whole=is_whole)
+        except ToolError as error:
+            return failure or str(error)
+        return failure
 
     def _wait_for_deliveries(self) -> int:
         """Returns when nothing is under way any more: `message.timeout.ms` bounds that. A second interrupt gives up.
@@ -171,10 +236,10 @@ class RecordProducer:
         Returns the number of records given up.
         """
         try:
-            while self._client.flush(_FLUSH_S):
+            while self.client.flush(_FLUSH_S):
                 pass
         except KeyboardInterrupt:
-            return self._client.n_under_way
+            return self.client.n_under_way
         return 0
 
 

@@ -26,6 +26,8 @@ _FUNCTIONS: Final = (
 _TOPIC, _VALUE, _KEY, _FLAGS, _TIMESTAMP = range(5)
 _VARIABLES: Final = (c.MESSAGE_TOPIC, c.MESSAGE_VALUE, c.MESSAGE_KEY, c.MESSAGE_FLAGS, c.MESSAGE_TIMESTAMP)
 QUEUE_FULL: Final = KafkaError._QUEUE_FULL
+FENCED_CODES: Final = (KafkaError._FENCED, KafkaError.INVALID_PRODUCER_EPOCH, KafkaError.PRODUCER_FENCED)
+FENCED: Final = "another process goes on under this name; this one has stopped, and nothing is there twice"
 NOW_MS: Final = 0
 """As a record's timestamp: the moment at which it is handed over."""
 
@@ -95,7 +97,7 @@ class RecordClient:
         code = common.Message.from_address(message).err
         if code != common.NO_ERROR:
             self.n_failed += 1
-            self.first_failure = self.first_failure or KafkaError(code).str()
+            self.first_failure = self.first_failure or (FENCED if code in FENCED_CODES else KafkaError(code).str())
 
 
 def _new_client(properties: Properties, on_delivery: Any) -> Any:

@@ -154,6 +154,21 @@ def test_wrong_usage_says_what_is_wrong_and_ends_with_2(tools: Tools, arguments:
     assert "Traceback" not in ended.err
 
 
+def test_a_rate_is_not_for_the_original_pace(tools: Tools, tmp_path: Path) -> None:
+    path = tmp_path / "rows.ndjson"
+    path.write_text(ROW)
+    assert "--rate is for --pace fast" in tools("replay", path, "--pace", "original", "--rate", 60).err
+
+
+def test_a_replay_is_sent_at_the_rate_asked_for(tools: Tools, cluster: str, topic_prefix: str, tmp_path: Path) -> None:
+    path = tmp_path / "rows.ndjson"
+    path.write_text(ROW * 300)
+    ended = tools("replay", path, "-b", cluster, "-t", f"{topic_prefix}events", "--rate", 1_000)
+    assert "behind schedule by" in ended.out
+    stamps_ms = [message.timestamp()[1] for message in stored(cluster, f"{topic_prefix}events")]
+    assert max(stamps_ms) - min(stamps_ms) >= 290
+
+
 def test_a_speed_needs_the_original_pace(tools: Tools, tmp_path: Path) -> None:
     path = tmp_path / "rows.ndjson"
     path.write_text(ROW)
