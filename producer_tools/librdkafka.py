@@ -46,5 +46,6 @@ send_offsets_to_transaction: Final = _function(
 )
 consumer_group_metadata_new: Final = _function("consumer_group_metadata_new", c_void_p, c_char_p)
 consumer_group_metadata_destroy: Final = _function("consumer_group_metadata_destroy", None, c_void_p)
+fatal_error: Final = _function("fatal_error", c_int, c_void_p, c_char_p, c_size_t)
 error_is_retriable: Final = _function("error_is_retriable", c_int, c_void_p)
 mem_malloc: Final = _function("mem_malloc", c_void_p, c_void_p, c_size_t)

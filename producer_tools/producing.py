@@ -13,7 +13,7 @@ from enum import StrEnum
 from typing import Protocol
 
 import numpy as np
-from confluent_kafka import KafkaError, KafkaException
+from confluent_kafka import KafkaException
 
 from producer_tools.connection import Connection, Properties, failure_text
 from producer_tools.errors import ToolError, UsageError
@@ -215,7 +215,7 @@ class RecordProducer:
             if code == QUEUE_FULL:
                 self.client.poll(_QUEUE_WAIT_S)
             elif code:
-                self._failure = KafkaError(code).str()
+                self._failure = self.client.said(code)
 
     def _close(self, ledger: Ledger, *, is_whole: bool, was_interrupted: bool) -> str:
         """The first failure, if any. An interrupt may come between handing over and counting, so what it leaves

@@ -97,7 +97,13 @@ class RecordClient:
         code = common.Message.from_address(message).err
         if code != common.NO_ERROR:
             self.n_failed += 1
-            self.first_failure = self.first_failure or (FENCED if code in FENCED_CODES else KafkaError(code).str())
+            self.first_failure = self.first_failure or self.said(code)
+
+    def said(self, code: int) -> str:
+        """The failure in words."""
+        # what is still queued at a fatal error fails as purged, which explains nothing
+        code = c.fatal_error(self._client, None, 0) or code
+        return FENCED if code in FENCED_CODES else KafkaError(code).str()
 
 
 def _new_client(properties: Properties, on_delivery: Any) -> Any:
