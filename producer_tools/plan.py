@@ -98,7 +98,7 @@ class SyntheticPlan:
     def sessions_at_once(self) -> int:
         """Sessions that are under way at any moment, so that a shopper's clicks lie about 20 s of event time apart."""
         low, high = _SESSIONS_AT_ONCE
-        wanted = min(max(round(self.events_per_s * _CLICK_GAP_S), low), high)
+        wanted = min(max(round(self.events_per_s / self.records_per_action * _CLICK_GAP_S), low), high)
         return max(1, min(wanted, self.n_users // 2))
 
     @property

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Iterator
 from contextlib import closing
@@ -247,6 +248,8 @@ class _Sending:
 
 
 def _schedule(pace: Pace, speed: float | None, rate: float) -> Schedule | None:
+    if not math.isfinite(rate):
+        raise UsageError(f"--rate must be a finite number of records a second, got {rate:g}")
     if pace is Pace.FAST:
         if speed is not None:
             raise UsageError("--speed needs --pace original")

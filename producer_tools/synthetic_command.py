@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import numpy as np
 import typer
@@ -31,7 +31,9 @@ _SHOP = "What goes on in the shop"
 _TREND = "Planted trend"
 _FAULTS = "Planted faults (shares of the records)"
 
-Share = Annotated[float, typer.Option(min=0, max=1, rich_help_panel=_FAULTS)]
+
+def _fault(text: str) -> Any:
+    return typer.Option(min=0, max=1, help=text, rich_help_panel=_FAULTS)
 
 
 def synthetic(
@@ -44,7 +46,10 @@ def synthetic(
     items: Annotated[int, typer.Option(help="Items; demand is Zipf-like, neighbours are visited together.")] = 5_000,
     seed: Annotated[int, typer.Option(help="The same seed (and start) gives the same stream.")] = 1,
     rate: Annotated[
-        float, typer.Option(min=0, help="Records offered a second, come what may; 0: as fast as possible.")
+        float,
+        typer.Option(
+            min=0, help="Records offered a second, come what may (how late they were is told); 0: as fast as possible."
+        ),
     ] = 0,
     start: Annotated[
         str,
@@ -82,7 +87,8 @@ def synthetic(
     drift_hours: Annotated[
         float,
         typer.Option(
-            help="Event time in which half of the items swap demand and neighbours; 0: never.", rich_help_panel=_SHOP
+            help="Hours of event time in which half of the items swap demand and neighbours; 0: never.",
+            rich_help_panel=_SHOP,
         ),
     ] = 0,
     new_items_per_hour: Annotated[
@@ -92,23 +98,23 @@ def synthetic(
     trend_every_hours: Annotated[
         float,
         typer.Option(
-            help="Event time from one sudden trend to the next; each lasts half of it. 0: none.",
+            help="Hours of event time from one sudden trend to the next; each lasts half of them. 0: none.",
             rich_help_panel=_SHOP,
         ),
     ] = 0,
     impressions: Annotated[
         int,
         typer.Option(
-            help="Items shown before each view, each an event of type impression. A worker ignores that type (and "
-            "counts it) unless input.event_types names it.",
+            help="Items shown some seconds before each view, the viewed one among them, each an event of type "
+            "impression. A worker counts that type as ignored unless its input.event_types names it.",
             rich_help_panel=_SHOP,
         ),
     ] = 0,
     returns: Annotated[
         float,
         typer.Option(
-            help="Share of the purchases that come back, each an event of type return; for a worker give it a "
-            "negative weight in input.event_types. Items leave the cart in any case.",
+            help="Share of the purchases that come back after about an hour, each an event of type return: give it a "
+            "negative weight in a worker's input.event_types. (Some carts lead to remove_from_cart in any case.)",
             rich_help_panel=_SHOP,
         ),
     ] = 0,
@@ -137,13 +143,13 @@ def synthetic(
             rich_help_panel=_TREND,
         ),
     ] = None,
-    malformed: Share = 0,
-    duplicates: Share = 0,
-    late: Share = 0,
-    out_of_order: Share = 0,
-    future: Share = 0,
-    tombstones: Share = 0,
-    bots: Share = 0,
+    malformed: Annotated[float, _fault("Broken in one of eight ways: cut off, no UTF-8, a field missing, ...")] = 0,
+    duplicates: Annotated[float, _fault("The same bytes as a good record shortly before.")] = 0,
+    late: Annotated[float, _fault("One to two hours older than the records around them.")] = 0,
+    out_of_order: Annotated[float, _fault("Up to a minute older, which no worker calls late.")] = 0,
+    future: Annotated[float, _fault("A day ahead.")] = 0,
+    tombstones: Annotated[float, _fault("A key without a value.")] = 0,
+    bots: Annotated[float, _fault("Views by three bots, each of one unpopular item.")] = 0,
 ) -> None:
     """Make up a behaviour stream: users walk through a catalogue in sessions; trends, faults and more on demand.
 

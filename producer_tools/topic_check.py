@@ -34,7 +34,7 @@ def check_topic(connection: Connection, topic: str) -> None:
     if found.error.code() != KafkaError.LEADER_NOT_AVAILABLE:  # this one has just been created by our asking
         raise ToolError(
             f"topic {topic!r} does not exist on {connection.bootstrap_servers}: create it first "
-            f"(for instance with `freshrank topics`), or name another with --topic"
+            "(`freshrank topics --create --input-partitions 4` makes the worker's), or name another with --topic"
         )
 
 

@@ -157,6 +157,7 @@ def test_wrong_usage_says_what_is_wrong_and_ends_with_2(tools: Tools, arguments:
 def test_a_rate_is_not_for_the_original_pace(tools: Tools, tmp_path: Path) -> None:
     path = tmp_path / "rows.ndjson"
     path.write_text(ROW)
+    assert "--rate must be a finite number" in tools("replay", path, "--rate", "inf").err
     assert "--rate is for --pace fast" in tools("replay", path, "--pace", "original", "--rate", 60).err
 
 
