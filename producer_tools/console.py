@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from types import FrameType
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
@@ -37,20 +35,6 @@ def progress_bar(title: str, total: int, unit: str) -> Iterator[Callable[[int], 
         yield lambda done: progress.update(task, completed=done)
 
 
-@contextmanager
-def terminated_as_interrupted() -> Iterator[None]:
-    """While the block runs, SIGTERM is what Ctrl-C is."""
-
-    def interrupt(_number: int, _frame: FrameType | None) -> None:
-        raise KeyboardInterrupt
-
-    before = signal.signal(signal.SIGTERM, interrupt)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
-
-
 def complain(error: Exception) -> None:
     _errors.print(f"error: {error}", markup=False, style="red")
 
@@ -63,9 +47,9 @@ def say(text: str) -> None:
     _results.print(text, markup=False)
 
 
-def report(delivery: Delivery, topic: str, *, is_paced: bool) -> None:
-    """What became of the records, in words. Raises ToolError unless every one is delivered; SystemExit(130) after an
-    interrupt."""
+def report(delivery: Delivery, topic: str, *, is_paced: bool, what_now: str = "") -> None:
+    """What became of the records, in words, and after an interrupt what to do now. Raises ToolError unless every one is
+    delivered; SystemExit(130) after an interrupt."""
     rate = delivery.n_delivered / delivery.seconds if delivery.seconds else 0.0
     say(
         f"{delivery.n_delivered:,} records delivered to {topic} in {delivery.seconds:.1f} s ({rate:,.0f} a second)"
@@ -77,7 +61,7 @@ def report(delivery: Delivery, topic: str, *, is_paced: bool) -> None:
             f"delivered: {delivery.first_failure}"
         )
     if delivery.was_interrupted:
-        warn(f"interrupted; {delivery.n_sent - delivery.n_delivered:,} records given up")
+        warn(what_now or f"interrupted; {delivery.n_sent - delivery.n_delivered:,} records given up")
         raise SystemExit(INTERRUPTED)
 
 

@@ -37,18 +37,16 @@ class RecordClient:
     property."""
 
     def __init__(self, properties: Properties, topic: str) -> None:
-        self.n_failed = 0
-        """Records that were handed over and will never be delivered, as far as `poll` and `flush` have heard."""
-        self.first_failure = ""
-        self._on_delivery = c.DELIVERY_CALLBACK(self._hear)  # kept as long as the client, which calls it
-        self._client = _new_client(properties, self._on_delivery)
+        self._failures = _Failures()
+        on_delivery = c.DELIVERY_CALLBACK(self._failures.hear)
+        self._client = self._failures.client = _new_client(properties, on_delivery)
         self._topic = c.topic_new(self._client, topic.encode(), None)
         if not self._topic:
             raise KafkaException(KafkaError(KafkaError._INVALID_ARG, f"{topic!r} is no valid name of a topic"))
         self._variables = np.zeros((len(_VARIABLES), c.VARIABLE_WORDS), np.int64)
         self._variables[:, 0] = _VARIABLES
         self._variables[_TOPIC, 1], self._variables[_FLAGS, 1] = self._topic, c.COPY
-        weakref.finalize(self, _destroy, self._client, self._topic, self._on_delivery)
+        weakref.finalize(self, _destroy, self._client, self._topic, on_delivery)  # which holds on to the callback
         nothing = np.zeros(0, np.int64)  # compiles the kernel now, so that the first records aren't late
         _hand_over(self._client, self._variables, _FUNCTIONS, *(0, nothing, nothing) * 2, nothing, 0, 0)
 
@@ -93,16 +91,38 @@ class RecordClient:
         """Records that wait for delivery, and a few things more that librdkafka has to tell."""
         return int(c.outq_len(self._client))
 
-    def _hear(self, _client: object, message: int, _opaque: object) -> None:
-        code = common.Message.from_address(message).err
-        if code != common.NO_ERROR:
-            self.n_failed += 1
-            self.first_failure = self.first_failure or self.said(code)
+    @property
+    def n_failed(self) -> int:
+        """Records that were handed over and will never be delivered, as far as `poll` and `flush` have heard."""
+        return self._failures.n
+
+    @property
+    def first_failure(self) -> str:
+        """In words; empty without any."""
+        return self._failures.first
 
     def said(self, code: int) -> str:
         """The failure in words."""
+        return self._failures.said(code)
+
+
+class _Failures:
+    """What the deliveries' callback has heard; apart from the client, which the callback would keep for ever."""
+
+    def __init__(self) -> None:
+        self.client: Any = None
+        self.n = 0
+        self.first = ""
+
+    def hear(self, _client: object, message: int, _opaque: object) -> None:
+        code = common.Message.from_address(message).err
+        if code != common.NO_ERROR:
+            self.n += 1
+            self.first = self.first or self.said(code)
+
+    def said(self, code: int) -> str:
         # what is still queued at a fatal error fails as purged, which explains nothing
-        code = c.fatal_error(self._client, None, 0) or code
+        code = c.fatal_error(self.client, None, 0) or code
         return FENCED if code in FENCED_CODES else KafkaError(code).str()
 
 

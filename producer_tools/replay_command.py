@@ -21,6 +21,7 @@ from consumer.recordings.row_mapping import MappingPlan
 from producer_tools import console, options
 from producer_tools.connection import Connection
 from producer_tools.errors import UsageError
+from producer_tools.interrupts import terminated_as_interrupted
 from producer_tools.pacing import FixedRate, OriginalPace, Schedule
 from producer_tools.producing import RecordProducer, Timestamps
 from producer_tools.records import RecordBlock
@@ -226,14 +227,15 @@ class _Sending:
         file = recorded.file
         with (
             console.progress_bar(file.path.name, file.size_bytes, "bytes") as on_progress,
-            console.terminated_as_interrupted(),
+            terminated_as_interrupted(),
         ):
             delivery = producer.send(
                 self._checked(blocks), self._schedule, lambda _n: on_progress(file.bytes_read()), resumption
             )
         if recorded.n_skipped:
             console.warn(f"bad rows skipped: {recorded.n_skipped:,}, the first: {recorded.first_skipped}")
-        console.report(delivery, self._topic, is_paced=self._schedule is not None)
+        what_now = resumption and f"interrupted; the same command goes on at row {resumption.progress.next_row:,}"
+        console.report(delivery, self._topic, is_paced=self._schedule is not None, what_now=what_now or "")
 
     def _checked(self, blocks: RecordedBlocks) -> Iterator[RecordBlock]:
         """The same blocks; with event times as stamps, each once it is known that the topic will keep what is so old.

@@ -14,6 +14,7 @@ from typing import Any, Protocol
 
 from consumer.recordings.recording import RecordingPlan
 from producer_tools.errors import UsageError
+from producer_tools.interrupts import held_back
 from producer_tools.replay import RecordedBlocks
 
 _EVERY_S = 1.0
@@ -61,8 +62,9 @@ class Resumption:
     def open(self, n_sent: int) -> None:
         """Before records are handed over."""
         if not self._transactions.is_open:
-            self._transactions.begin()
-            self._begun_s, self._n_begun = time.monotonic(), n_sent
+            with held_back():
+                self._transactions.begin()
+                self._begun_s, self._n_begun = time.monotonic(), n_sent
 
     def settle(self, n_sent: int) -> None:
         """Now and then: so many have been handed over."""
@@ -90,9 +92,10 @@ class Resumption:
             is_done=is_done,
         )
         metadata = json.dumps({"of": self._digest, "n_sent": progress.n_sent, "is_done": is_done})
-        self._is_broken = True
-        self._transactions.commit(progress.next_row, metadata)
-        self.progress, self.n_settled, self._is_broken = progress, n_sent, False
+        with held_back():
+            self._is_broken = True
+            self._transactions.commit(progress.next_row, metadata)
+            self.progress, self.n_settled, self._is_broken = progress, n_sent, False
 
     def _read(self, stored: tuple[int, str] | None, name: str, plan: RecordingPlan) -> Progress:
         if stored is None:

@@ -14,6 +14,7 @@ from producer_tools import console, options
 from producer_tools.connection import Connection
 from producer_tools.errors import UsageError
 from producer_tools.event_clock import EventClock
+from producer_tools.interrupts import terminated_as_interrupted
 from producer_tools.ndjson_file import write_ndjson
 from producer_tools.pacing import FixedRate, OriginalPace, Schedule
 from producer_tools.plan import FaultShares, SyntheticPlan, Trend
@@ -204,7 +205,10 @@ def _produce(
         check_retention(connection, topic, stream.plan.start_ms, now_ms)
     producer = RecordProducer(connection, topic, timestamps)
     schedule = _schedule(stream.plan, rate)
-    with console.progress_bar(f"to {topic}", stream.plan.n_events, "records") as on_progress:
+    with (
+        console.progress_bar(f"to {topic}", stream.plan.n_events, "records") as on_progress,
+        terminated_as_interrupted(),
+    ):
         delivery = producer.send(stream.blocks(), schedule, on_progress)
     console.report(delivery, topic, is_paced=schedule is not None)
 

@@ -101,7 +101,7 @@ def test_a_replay_that_is_told_to_stop_says_so_and_goes_on_later(replay: Replay)
         process.terminate()
         out, err = process.communicate()
     assert process.returncode == 130, err
-    assert "interrupted" in err
+    assert f"interrupted; the same command goes on at row {replay.next_row():,}" in err
     n_before = int(out.split(" records delivered")[0].replace(",", ""))
     assert n_before == replay.next_row() - 1
     assert replay.run(*SECONDS).returncode == 0
