@@ -7,6 +7,7 @@ fences this one and ends what it left open, so the position that it then reads i
 from __future__ import annotations
 
 import ctypes
+from contextlib import suppress
 from ctypes import c_char_p, c_int, c_int32, c_int64, c_size_t, c_void_p
 from typing import Any, Final
 
@@ -78,9 +79,13 @@ class Transactions:
         self.is_open = False
 
     def abort(self) -> None:
-        """Nothing since `begin` counts. Does nothing where none was begun."""
-        if self.is_open:
-            self.is_open = False
+        """Nothing since `begin` counts; the client is of no more use. Does nothing where none was begun."""
+        if not self.is_open:
+            return
+        self.is_open = False
+        # Where the broker won't hear of it (while it ends the one before, it says that there is none), it is aborted by
+        # its timeout or by the next client of this name.
+        with suppress(ToolError):
             self._do(c.abort_transaction, _ANSWER_MS)
 
     def _send_position(self, offset: int, metadata: str) -> None:
