@@ -14,7 +14,7 @@ from consumer.kafka import librdkafka as common
 from consumer.kernels import kernel
 from producer_tools import librdkafka as c
 from producer_tools.connection import Properties
-from producer_tools.records import NULL, Int64Array, RecordBlock, Strings
+from producer_tools.records import Int64Array, RecordBlock, Strings
 
 _REASON_BYTES: Final = 512
 _INT32: Final = 0xFFFFFFFF
@@ -169,13 +169,14 @@ def _hand_over(
     start: int,
     end: int,
 ) -> tuple[int, int]:
-    """The first record not taken, and the error's code in the lower 32 bits."""
+    """The first record not taken, and the error's code in the lower 32 bits. A length below 0 is a null's: not named
+    here, as numba's cache notices no change of a constant in another file."""
     produceva, error_code, error_destroy = functions
     for i in range(start, end):
-        is_null = value_lengths[i] == NULL
+        is_null = value_lengths[i] < 0
         variables[_VALUE, 1] = 0 if is_null else value_text + value_starts[i]
         variables[_VALUE, 2] = 0 if is_null else value_lengths[i]
-        variables[_KEY, 1] = 0 if key_lengths[i] == NULL else key_text + key_starts[i]
+        variables[_KEY, 1] = 0 if key_lengths[i] < 0 else key_text + key_starts[i]
         variables[_KEY, 2] = max(key_lengths[i], 0)
         variables[_TIMESTAMP, 1] = times_ms[i]
         error = call_c(produceva, (client, variables.ctypes.data, len(variables)))
