@@ -10,6 +10,7 @@ from producer_tools.synthetic_command import synthetic
 app = typer.Typer(
     name="freshrank-tools",
     help="Write behaviour events to Kafka: made-up ones, or recorded ones again.\n\n"
+    "The topic must be there: `freshrank topics --create --input-partitions 4` makes the one that a worker reads.\n\n"
     "Exit codes: 0 everything delivered, 1 a fault, 2 wrong usage, 130 interrupted.",
     no_args_is_help=True,
     add_completion=False,

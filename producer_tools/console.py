@@ -47,9 +47,9 @@ def say(text: str) -> None:
     _results.print(text, markup=False)
 
 
-def report(delivery: Delivery, topic: str, *, is_paced: bool) -> None:
-    """What became of the records, in words. Raises ToolError unless every one is delivered; SystemExit(130) after an
-    interrupt."""
+def report(delivery: Delivery, topic: str, *, is_paced: bool, what_now: str = "") -> None:
+    """What became of the records, in words, and after an interrupt what to do now. Raises ToolError unless every one is
+    delivered; SystemExit(130) after an interrupt."""
     rate = delivery.n_delivered / delivery.seconds if delivery.seconds else 0.0
     say(
         f"{delivery.n_delivered:,} records delivered to {topic} in {delivery.seconds:.1f} s ({rate:,.0f} a second)"
@@ -61,10 +61,13 @@ def report(delivery: Delivery, topic: str, *, is_paced: bool) -> None:
             f"delivered: {delivery.first_failure}"
         )
     if delivery.was_interrupted:
-        warn(f"interrupted; {delivery.n_sent - delivery.n_delivered:,} records given up")
+        warn(what_now or f"interrupted; {delivery.n_sent - delivery.n_delivered:,} records given up")
         raise SystemExit(INTERRUPTED)
 
 
 def _schedule(delivery: Delivery) -> str:
-    p99_ms, max_ms = delivery.late_p99_s * 1_000, delivery.late_max_s * 1_000
-    return f"; behind schedule by {p99_ms:.1f} ms at most for 99 % of them, {max_ms:.1f} ms for all"
+    p50_ms, p99_ms, max_ms = (1_000 * s for s in (delivery.late_p50_s, delivery.late_p99_s, delivery.late_max_s))
+    return (
+        f"; handed over behind schedule by at most {p50_ms:.1f} ms for half of them, {p99_ms:.1f} ms for 99 %, "
+        f"{max_ms:.1f} ms for all"
+    )

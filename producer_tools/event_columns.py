@@ -10,21 +10,24 @@ import numpy as np
 
 from producer_tools.records import Int8Array, Int64Array, UInt8Array
 
-EVENT_TYPES = ("view", "cart", "purchase", "remove_from_cart")
-VIEW, CART, PURCHASE, REMOVE_FROM_CART = range(len(EVENT_TYPES))
+EVENT_TYPES = ("view", "cart", "purchase", "remove_from_cart", "impression", "return")
+VIEW, CART, PURCHASE, REMOVE_FROM_CART, IMPRESSION, RETURN = range(len(EVENT_TYPES))
 
 TREND_ITEM = -1
 """Stands in `EventColumns.item` for the plan's trending item."""
 
 
 class Fault(IntEnum):
-    """What was planted in a record. From `TRUNCATED` to `TIME_BEFORE_RANGE`: ways to be malformed."""
+    """What was planted in a record; OUT_OF_ORDER and BOT are good events all the same. From `TRUNCATED` to
+    `TIME_BEFORE_RANGE`: ways to be malformed."""
 
     NONE = 0
     DUPLICATE = 1
     LATE = 2
     FUTURE = 3
     TOMBSTONE = 4
+    OUT_OF_ORDER = 5
+    BOT = 6
     TRUNCATED = 8
     NOT_UTF8 = 9
     MISSING_FIELD = 10
@@ -43,11 +46,12 @@ class EventColumns:
     """Consecutive synthetic events; entry i of each column belongs to record i."""
 
     number: Int64Array  # (n,) tells events apart; a duplicate carries the number of its original
-    user: Int64Array  # (n,) 0 … n_users - 1
-    item: Int64Array  # (n,) 0 … n_items - 1, about from the most to the least popular, or TREND_ITEM
+    user: Int64Array  # (n,) 0 … n_users - 1; from n_users on: bots
+    item: Int64Array  # (n,) 0 … n_items - 1, about from the most to the least popular; from there on: new ones, in the
+    # order of their arrival; or TREND_ITEM
     event_type: Int8Array  # (n,) index into EVENT_TYPES
     session: Int64Array  # (n,)
-    event_time_ms: Int64Array  # (n,) as written in the event; wrong where the fault is LATE or FUTURE
+    event_time_ms: Int64Array  # (n,) as written in the event; not the true one where it is LATE, FUTURE or OUT_OF_ORDER
     true_time_ms: Int64Array  # (n,) when the record belongs in the stream; ascending
     fault: UInt8Array  # (n,) Fault
 

@@ -6,22 +6,33 @@ from dataclasses import replace
 
 import numpy as np
 
+from producer_tools.bots import Bots
 from producer_tools.event_columns import MALFORMATIONS, EventColumns, Fault, joined
-from producer_tools.plan import FaultShares
+from producer_tools.plan import SyntheticPlan
 from producer_tools.records import Int64Array, UInt8Array
 
 _FARTHEST_DUPLICATE = 512  # good records between an event and its duplicate
 _FARTHEST_DUPLICATE_S = 60.0  # and that in event time, so that it falls into any sensible dedupe window
 _MALFORMED = 255  # stands for "one of MALFORMATIONS" until it is drawn which
+_KINDS = {
+    "malformed": _MALFORMED,
+    "duplicates": Fault.DUPLICATE,
+    "late": Fault.LATE,
+    "future": Fault.FUTURE,
+    "tombstones": Fault.TOMBSTONE,
+    "out_of_order": Fault.OUT_OF_ORDER,
+    "bots": Fault.BOT,
+}
 
 
 class FaultPlanter:
     """Goes through one stream from its beginning, chunk by chunk; remembers a few good events to repeat."""
 
-    def __init__(self, shares: FaultShares, events_per_s: float, rng: np.random.Generator) -> None:
-        self._shares = shares
+    def __init__(self, plan: SyntheticPlan, rng: np.random.Generator) -> None:
+        self._shares = plan.faults
+        self._bots = Bots(plan)
         self._rng = rng
-        self._n_remembered = int(np.clip(events_per_s * _FARTHEST_DUPLICATE_S, 1, _FARTHEST_DUPLICATE))
+        self._n_remembered = int(np.clip(plan.events_per_s * _FARTHEST_DUPLICATE_S, 1, _FARTHEST_DUPLICATE))
         self._recent: EventColumns | None = None
         self._n_seen = 0
 
@@ -31,14 +42,15 @@ class FaultPlanter:
             return events
         fault = self._draw(len(events))
         self._n_seen += len(events)
-        return self._with_duplicates(self._with_wrong_times(replace(events, fault=fault)))
+        spoilt = self._with_wrong_times(replace(events, fault=fault))
+        return self._with_duplicates(self._bots.visit(spoilt, self._rng))
 
     def _draw(self, n: int) -> UInt8Array:
         """(n,) the fault of each record."""
         shares = self._shares
-        limits = np.cumsum([shares.malformed, shares.duplicates, shares.late, shares.future, shares.tombstones])
-        kinds = [_MALFORMED, Fault.DUPLICATE, Fault.LATE, Fault.FUTURE, Fault.TOMBSTONE, Fault.NONE]
-        fault = np.array(kinds, dtype=np.uint8)[np.searchsorted(limits, self._rng.random(n), side="right")]
+        limits = np.cumsum([shares.shares[name] for name in _KINDS])
+        kinds = np.array([*_KINDS.values(), Fault.NONE], dtype=np.uint8)
+        fault = kinds[np.searchsorted(limits, self._rng.random(n), side="right")]
         which = np.array(MALFORMATIONS, dtype=np.uint8)[self._rng.integers(len(MALFORMATIONS), size=n)]
         fault = np.where(fault == _MALFORMED, which, fault)
         fault[: max(0, shares.after_events - self._n_seen)] = Fault.NONE
@@ -47,6 +59,9 @@ class FaultPlanter:
     def _with_wrong_times(self, events: EventColumns) -> EventColumns:
         late_ms = (self._shares.late_by_s * 1_000 * (1 + self._rng.random(len(events)))).astype(np.int64)
         late_ms[events.fault != Fault.LATE] = 0
+        if self._shares.out_of_order > 0:
+            back_ms = (self._shares.out_of_order_by_s * 1_000 * self._rng.random(len(events))).astype(np.int64)
+            late_ms += np.where(events.fault == Fault.OUT_OF_ORDER, back_ms, 0)
         future_ms = round(self._shares.future_by_s * 1_000) * (events.fault == Fault.FUTURE)
         written_ms = np.maximum(events.event_time_ms - late_ms + future_ms, 0)
         return replace(events, event_time_ms=written_ms)

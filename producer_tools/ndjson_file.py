@@ -19,7 +19,7 @@ def write_ndjson(path: Path, blocks: Iterable[RecordBlock], on_progress: Callabl
     """
     n_written = 0
     try:
-        with _opened(path) as out:
+        with opened(path) as out:
             for block in blocks:
                 whole = [value for value in block.values if value is not None]
                 if len(whole) < len(block):
@@ -32,7 +32,8 @@ def write_ndjson(path: Path, blocks: Iterable[RecordBlock], on_progress: Callabl
     return n_written
 
 
-def _opened(path: Path) -> AbstractContextManager[IO[bytes] | gzip.GzipFile]:
+def opened(path: Path) -> AbstractContextManager[IO[bytes] | gzip.GzipFile]:
+    """For writing; compressed, and always to the same bytes, if the name ends in `.gz`."""
     if path.name.endswith(".gz"):
         return gzip.GzipFile(path, "wb", mtime=0)
     return path.open("wb")

@@ -76,4 +76,4 @@ class Lateness:
         if n == 0:
             return 0.0
         bucket = int(np.searchsorted(np.cumsum(self._counts), share * n))
-        return float(_LEAST_S * 2.0 ** (bucket / _BUCKETS_PER_OCTAVE))
+        return min(float(_LEAST_S * 2.0 ** (bucket / _BUCKETS_PER_OCTAVE)), max(self.max_s, _LEAST_S))

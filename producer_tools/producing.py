@@ -10,15 +10,16 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any
+from typing import Protocol
 
 import numpy as np
-from confluent_kafka import KafkaError, KafkaException, Message, Producer
+from confluent_kafka import KafkaException
 
-from producer_tools.connection import Connection, failure_text
+from producer_tools.connection import Connection, Properties, failure_text
 from producer_tools.errors import ToolError, UsageError
 from producer_tools.pacing import AsFastAsPossible, Lateness, Schedule
-from producer_tools.records import Float64Array, RecordBlock
+from producer_tools.record_client import NOW_MS, QUEUE_FULL, RecordClient
+from producer_tools.records import Float64Array, Int64Array, RecordBlock
 
 
 class Timestamps(StrEnum):
@@ -31,7 +32,7 @@ class Timestamps(StrEnum):
 Progress = Callable[[int], None]
 """Called now and then with the number of records handed over so far."""
 
-_DEFAULTS: dict[str, str | int | float | bool] = {
+_DEFAULTS: Properties = {
     "linger.ms": 5,
     "batch.num.messages": 10_000,
     "batch.size": 1_000_000,
@@ -39,15 +40,16 @@ _DEFAULTS: dict[str, str | int | float | bool] = {
     "queue.buffering.max.kbytes": 131_072,
     "message.timeout.ms": 30_000,
 }
-_OWN: dict[str, str | int | float | bool] = {
+_OWN: Properties = {
     "acks": "all",
     "enable.idempotence": True,
     "partitioner": "murmur2_random",
-    # librdkafka then reports failures only: no Python call for each delivered record
+    # failures only: no Python call for each delivered record
     "delivery.report.only.error": True,
 }
 _SLICE = 1_000  # records between two looks at the clock and at the delivery reports
-_QUEUE_WAIT_S = 0.05
+_FLUSH_S = 1.0
+_QUEUE_WAIT_S = 0.005
 _LONGEST_WAIT_S = 0.1
 _SHORTEST_WAIT_S = 0.001
 
@@ -61,6 +63,8 @@ class Delivery:
     first_failure: str  # what ended the sending early; empty: nothing did
     was_interrupted: bool
     seconds: float
+    sending_s: float  # until the last one was handed over
+    late_p50_s: float
     late_p99_s: float  # the sender behind its own schedule; 0 where everything was due at once
     late_max_s: float
 
@@ -69,54 +73,102 @@ class Delivery:
         return self.n_delivered == self.n_sent and not self.first_failure and not self.was_interrupted
 
 
+class Ledger(Protocol):
+    """Keeps in Kafka itself how far the sending has come. Every call may raise ToolError."""
+
+    @property
+    def n_settled(self) -> int:
+        """Records of this sending that count, whatever happens from now on."""
+        ...
+
+    def open(self, n_sent: int) -> None:
+        """Before records are handed over."""
+        ...
+
+    def settle(self, n_sent: int) -> None:
+        """Now and then: so many have been handed over."""
+        ...
+
+    def finish(self, n_sent: int, *, is_whole: bool) -> None:
+        """These were the last ones; of all records, if the sending is whole."""
+        ...
+
+    def abandon(self) -> None:
+        """What has not been settled does not count."""
+        ...
+
+
 class RecordProducer:
     """One producer for one topic; `send` may be called again. Raises UsageError if the client refuses a property."""
 
-    def __init__(self, connection: Connection, topic: str, timestamps: Timestamps = Timestamps.NOW) -> None:
-        self._topic = topic
+    def __init__(
+        self,
+        connection: Connection,
+        topic: str,
+        timestamps: Timestamps = Timestamps.NOW,
+        transactional: Properties | None = None,
+    ) -> None:
         self._timestamps = timestamps
         self._n_sent = 0
-        self._n_failed = 0
-        self._first_failure = ""
-        conf: dict[str, Any] = {**_DEFAULTS, **connection.properties(), **_OWN, "on_delivery": self._delivered}
-        conf["error_cb"] = _ignore
+        self._failure = ""
+        self._ledger: Ledger | None = None
+        own = {**_OWN, **(transactional or {})}
         try:
-            self._producer = Producer(conf)
-        except (KafkaException, ValueError, TypeError) as error:
+            self.client = RecordClient({**_DEFAULTS, **connection.properties(), **own}, topic)
+        except KafkaException as error:
             raise UsageError(f"the Kafka client refuses its properties: {failure_text(error)}") from error
 
     def send(
-        self, blocks: Iterable[RecordBlock], schedule: Schedule | None = None, on_progress: Progress | None = None
+        self,
+        blocks: Iterable[RecordBlock],
+        schedule: Schedule | None = None,
+        on_progress: Progress | None = None,
+        ledger: Ledger | None = None,
     ) -> Delivery:
-        """Send all blocks and wait until each record is delivered or has failed.
+        """Send all blocks and wait until each record is delivered or has failed. With a ledger, delivered are those
+        that it has settled, and the rest does not count.
 
         An interrupt (Ctrl-C) ends the sending, not the waiting. What goes wrong is in the answer, a ToolError that
         `blocks` raises included: the records before it are delivered all the same.
         """
-        self._n_sent, self._n_failed, self._first_failure = 0, 0, ""
+        n_failed_before = self.client.n_failed
+        self._n_sent, self._failure, self._ledger = 0, "", ledger
         lateness = Lateness()
         start_s = time.monotonic()
-        was_interrupted = False
+        was_interrupted = is_whole = False
         try:
             for late_s in self._sending(blocks, schedule or AsFastAsPossible(), start_s):
                 if schedule is not None:
                     lateness.add(late_s)
                 if on_progress is not None:
                     on_progress(self._n_sent)
+            is_whole = not self._first_failure
         except KeyboardInterrupt:
             was_interrupted = True
         except ToolError as error:
-            self._first_failure = self._first_failure or str(error)
-        n_undelivered = self._wait_for_deliveries()
+            self._failure = self._failure or str(error)
+        sending_s = time.monotonic() - start_s
+        if ledger is None:
+            n_delivered = self._n_sent - self._wait_for_deliveries() - (self.client.n_failed - n_failed_before)
+            failure = self._first_failure
+        else:
+            failure = self._close(ledger, is_whole=is_whole, was_interrupted=was_interrupted)
+            n_delivered = ledger.n_settled
         return Delivery(
             n_sent=self._n_sent,
-            n_delivered=self._n_sent - self._n_failed - n_undelivered,
-            first_failure=self._first_failure,
+            n_delivered=n_delivered,
+            first_failure=failure,
             was_interrupted=was_interrupted,
             seconds=time.monotonic() - start_s,
+            sending_s=sending_s,
+            late_p50_s=lateness.quantile_s(0.5),
             late_p99_s=lateness.quantile_s(0.99),
             late_max_s=lateness.max_s,
         )
+
+    @property
+    def _first_failure(self) -> str:
+        return self._failure or self.client.first_failure
 
     def _sending(self, blocks: Iterable[RecordBlock], schedule: Schedule, start_s: float) -> Iterator[Float64Array]:
         """Yields, after each slice, how late its records were handed over (s)."""
@@ -124,40 +176,59 @@ class RecordProducer:
         for block in blocks:
             due_s = schedule.due_s(n_before, block.times_ms)
             n_before += len(block)
+            columns, stamps_ms = block.in_columns(), self._stamps_ms(block)
             start = 0
             while start < len(block):
                 now_s = self._wait_until(start_s + due_s[start]) - start_s
                 end = _end_of_due(due_s, start, now_s)
-                self._hand_over(block, start, end)
+                if self._ledger is not None:
+                    self._ledger.open(self._n_sent)
+                self._hand_over(columns, stamps_ms, start, end)
                 if self._first_failure:
                     return
                 yield now_s - due_s[start:end]
                 start = end
 
+    def _stamps_ms(self, block: RecordBlock) -> Int64Array:
+        if self._timestamps is Timestamps.EVENT:
+            return np.ascontiguousarray(block.times_ms, dtype=np.int64)
+        return np.full(len(block), NOW_MS, np.int64)
+
     def _wait_until(self, at_s: float) -> float:
-        """Serve delivery reports, at least once, until the time has come; returns the time."""
-        self._producer.poll(0)
+        """Hear of failures, at least once, until the time has come; returns the time."""
+        self._look_after()
         while (left_s := at_s - time.monotonic()) > 0 and not self._first_failure:
             # a wait this short isn't worth waking up for every record; the ones behind it are due by then too
-            self._producer.poll(min(max(left_s, _SHORTEST_WAIT_S), _LONGEST_WAIT_S))
+            self._look_after(min(max(left_s, _SHORTEST_WAIT_S), _LONGEST_WAIT_S))
         return time.monotonic()
 
-    def _hand_over(self, block: RecordBlock, start: int, end: int) -> None:
-        times_ms = block.times_ms[start:end].tolist() if self._timestamps is Timestamps.EVENT else [0] * (end - start)
-        produce, topic = self._producer.produce, self._topic
-        for key, value, time_ms in zip(block.keys[start:end], block.values[start:end], times_ms, strict=True):
-            while True:
-                try:
-                    produce(topic, value, key, timestamp=time_ms)  # 0: the client stamps it with the time of this call
-                except BufferError:
-                    self._producer.poll(_QUEUE_WAIT_S)
-                except KafkaException as error:
-                    self._first_failure = self._first_failure or failure_text(error)
-                else:
-                    self._n_sent += 1
-                    break
-                if self._first_failure:
-                    return
+    def _look_after(self, wait_s: float = 0.0) -> None:
+        self.client.poll(wait_s)
+        if self._ledger is not None and not self._first_failure:
+            self._ledger.settle(self._n_sent)
+
+    def _hand_over(self, block: RecordBlock, stamps_ms: Int64Array, start: int, end: int) -> None:
+        while start < end and not self._first_failure:
+            done, code = self.client.hand_over(block, stamps_ms, start, end)
+            self._n_sent += done - start
+            start = done
+            if code == QUEUE_FULL:
+                self.client.poll(_QUEUE_WAIT_S)
+            elif code:
+                self._failure = self.client.said(code)
+
+    def _close(self, ledger: Ledger, *, is_whole: bool, was_interrupted: bool) -> str:
+        """The first failure, if any. An interrupt may come between handing over and counting, so what it leaves
+        unsettled does not count."""
+        failure = self._first_failure  # before an abort fails all that is still under way
+        try:
+            if was_interrupted or self.client.first_failure:
+                ledger.abandon()
+            else:
+                ledger.finish(self._n_sent, is_whole=is_whole)
+        except ToolError as error:
+            return failure or str(error)
+        return failure
 
     def _wait_for_deliveries(self) -> int:
         """Returns when nothing is under way any more: `message.timeout.ms` bounds that. A second interrupt gives up.
@@ -165,16 +236,11 @@ class RecordProducer:
         Returns the number of records given up.
         """
         try:
-            while self._producer.flush(1.0):
+            while self.client.flush(_FLUSH_S):
                 pass
         except KeyboardInterrupt:
-            return len(self._producer)
+            return self.client.n_under_way
         return 0
-
-    def _delivered(self, error: KafkaError | None, _message: Message) -> None:
-        if error is not None:
-            self._n_failed += 1
-            self._first_failure = self._first_failure or error.str()
 
 
 def _end_of_due(due_s: Float64Array, start: int, now_s: float) -> int:
@@ -182,7 +248,3 @@ def _end_of_due(due_s: Float64Array, start: int, now_s: float) -> int:
     window = due_s[start : start + _SLICE]
     later = np.flatnonzero(window > now_s)
     return start + max(1, int(later[0]) if len(later) else len(window))
-
-
-def _ignore(_error: KafkaError) -> None:
-    """Connection errors come with each attempt; what counts is whether the records are delivered in the end."""

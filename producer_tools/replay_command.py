@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import math
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import closing
+from dataclasses import replace
 from enum import StrEnum
-from itertools import chain
 from pathlib import Path
 from typing import Annotated
 
@@ -20,11 +21,14 @@ from consumer.recordings.row_mapping import MappingPlan
 from producer_tools import console, options
 from producer_tools.connection import Connection
 from producer_tools.errors import UsageError
-from producer_tools.pacing import OriginalPace
+from producer_tools.interrupts import terminated_as_interrupted
+from producer_tools.pacing import FixedRate, OriginalPace, Schedule
 from producer_tools.producing import RecordProducer, Timestamps
 from producer_tools.records import RecordBlock
-from producer_tools.replay import record_blocks
+from producer_tools.replay import RecordedBlocks
+from producer_tools.resuming import Resumption
 from producer_tools.topic_check import check_retention, check_topic
+from producer_tools.transactions import Transactions, transactional
 
 _FILE = "The file"
 _MAPPING = "What its columns mean"
@@ -109,11 +113,26 @@ def replay(
     pace: Annotated[Pace, typer.Option(help="As fast as possible, or as it happened.", rich_help_panel=_PACE)] = (
         Pace.FAST
     ),
+    rate: Annotated[
+        float,
+        typer.Option(min=0, help="With --pace fast: records offered a second; 0: no limit.", rich_help_panel=_PACE),
+    ] = 0,
     speed: Annotated[
         float | None, typer.Option(help="With --pace original: so many times as fast.", rich_help_panel=_PACE)
     ] = None,
     start_row: Annotated[int, typer.Option(min=1, help="First row to send.", rich_help_panel=_PACE)] = 1,
     limit: Annotated[int | None, typer.Option(min=1, help="Send at most so many rows.", rich_help_panel=_PACE)] = None,
+    resume_as: Annotated[
+        str,
+        typer.Option(
+            metavar="NAME",
+            help="Keep the progress in Kafka under this name (a consumer group's offset). The same command again goes "
+            "on exactly where the last one stopped or was killed; readers of committed records see each row once. "
+            "Kafka forgets it after offsets.retention.minutes, by default a week.",
+            show_default=False,
+            rich_help_panel=_PACE,
+        ),
+    ] = "",
     skip_bad_rows: Annotated[
         bool,
         typer.Option(
@@ -138,6 +157,7 @@ def replay(
         --type-map pv=view --time-column at --time-format epoch_seconds
     freshrank-tools replay clicks.csv --map user_id=visitorid --keep-names --numbers price
     freshrank-tools replay events.ndjson --pace original --speed 60
+    freshrank-tools replay events.ndjson --timestamps event --resume-as january
     """
     if bool(columns) != no_header:
         raise UsageError("--no-header and --columns belong together: a file without header needs names")
@@ -163,41 +183,81 @@ def replay(
         limit=limit,
         skips_bad_rows=skip_bad_rows,
     )
-    schedule = _schedule(pace, speed)
-    with closing(Recording(plan)) as recorded:
-        _send(recorded, connection, topic, timestamps, schedule)
+    schedule = _schedule(pace, speed, rate)
+    sending = _Sending(connection, topic, timestamps, schedule)
+    if resume_as:
+        sending.resume(plan, resume_as)
+    else:
+        sending.send(plan)
 
 
-def _send(
-    recorded: Recording, connection: Connection, topic: str, timestamps: Timestamps, schedule: OriginalPace | None
-) -> None:
-    check_topic(connection, topic)
-    blocks: Iterable[RecordBlock] = record_blocks(recorded)
-    if timestamps is Timestamps.EVENT:
-        blocks = _checked(record_blocks(recorded), connection, topic)
-    producer = RecordProducer(connection, topic, timestamps)
-    name = recorded.file.path.name
-    with console.progress_bar(name, recorded.file.size_bytes, "bytes") as on_progress:
-        delivery = producer.send(blocks, schedule, lambda _n: on_progress(recorded.file.bytes_read()))
-    if recorded.n_skipped:
-        console.warn(f"bad rows skipped: {recorded.n_skipped:,}, the first: {recorded.first_skipped}")
-    console.report(delivery, topic, is_paced=schedule is not None)
+class _Sending:
+    """Where records go to, and how."""
+
+    def __init__(self, connection: Connection, topic: str, timestamps: Timestamps, schedule: Schedule | None) -> None:
+        self._connection = connection
+        self._topic = topic
+        self._timestamps = timestamps
+        self._schedule = schedule
+
+    def send(self, plan: RecordingPlan) -> None:
+        with closing(Recording(plan)) as recorded:
+            check_topic(self._connection, self._topic)
+            self._send(recorded, RecordProducer(self._connection, self._topic, self._timestamps), None)
+
+    def resume(self, plan: RecordingPlan, name: str) -> None:
+        with closing(Recording(plan)):  # what is wrong with it is said before anything is asked of Kafka
+            check_topic(self._connection, self._topic)
+        producer = RecordProducer(self._connection, self._topic, self._timestamps, transactional(name))
+        resumption = Resumption(Transactions(self._connection, producer.client, name, self._topic), name, plan)
+        done = resumption.progress
+        if done.is_done:
+            console.say(f"{name}: all {done.n_sent:,} rows were sent before; choose another --resume-as to send again")
+            return
+        if done.n_sent:
+            console.say(f"{name}: {done.n_sent:,} rows were sent before; going on at row {done.next_row:,}")
+        limit = None if plan.limit is None else plan.limit - done.n_sent
+        with closing(Recording(replace(plan, start_row=done.next_row, limit=limit))) as recorded:
+            self._send(recorded, producer, resumption)
+
+    def _send(self, recorded: Recording, producer: RecordProducer, resumption: Resumption | None) -> None:
+        blocks = RecordedBlocks(recorded)
+        if resumption is not None:
+            resumption.watch(blocks)
+        file = recorded.file
+        with (
+            console.progress_bar(file.path.name, file.size_bytes, "bytes") as on_progress,
+            terminated_as_interrupted(),
+        ):
+            delivery = producer.send(
+                self._checked(blocks), self._schedule, lambda _n: on_progress(file.bytes_read()), resumption
+            )
+        if recorded.n_skipped:
+            console.warn(f"bad rows skipped: {recorded.n_skipped:,}, the first: {recorded.first_skipped}")
+        what_now = resumption and f"interrupted; the same command goes on at row {resumption.progress.next_row:,}"
+        console.report(delivery, self._topic, is_paced=self._schedule is not None, what_now=what_now or "")
+
+    def _checked(self, blocks: RecordedBlocks) -> Iterator[RecordBlock]:
+        """The same blocks; with event times as stamps, each once it is known that the topic will keep what is so old.
+        Raises ToolError."""
+        oldest_ms: int | None = None
+        for block in blocks:
+            block_ms = int(block.times_ms.min())
+            if self._timestamps is Timestamps.EVENT and (oldest_ms is None or block_ms < oldest_ms):
+                oldest_ms = block_ms
+                check_retention(self._connection, self._topic, oldest_ms, time.time_ns() // 1_000_000)
+            yield block
 
 
-def _checked(blocks: Iterator[RecordBlock], connection: Connection, topic: str) -> Iterator[RecordBlock]:
-    """The same blocks, once it is known that the topic will keep what is as old as the first of them."""
-    first = next(blocks, None)
-    if first is None:
-        return iter(())
-    check_retention(connection, topic, int(first.times_ms.min()), time.time_ns() // 1_000_000)
-    return chain([first], blocks)
-
-
-def _schedule(pace: Pace, speed: float | None) -> OriginalPace | None:
+def _schedule(pace: Pace, speed: float | None, rate: float) -> Schedule | None:
+    if not math.isfinite(rate):
+        raise UsageError(f"--rate must be a finite number of records a second, got {rate:g}")
     if pace is Pace.FAST:
         if speed is not None:
             raise UsageError("--speed needs --pace original")
-        return None
+        return FixedRate(rate) if rate else None
+    if rate:
+        raise UsageError("--rate is for --pace fast; the original pace is changed by --speed")
     if speed is not None and not 0 < speed < float("inf"):
         raise UsageError(f"--speed must be above 0, got {speed:g}")
     return OriginalPace(speed or 1.0)

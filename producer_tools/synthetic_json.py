@@ -1,99 +1,84 @@
-"""Synthetic events as records: the standard JSON event, written for whole columns at once.
-
-Events of one type have values of one width, so each group of them is a matrix of bytes: the literal parts are copied
-into every row, the fields are filled in by column. Only malformed records are made one by one.
-"""
+"""Synthetic events as records: the standard JSON event, keyed by user. Only malformed records are made one by one."""
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
 
 import numpy as np
 
+from producer_tools import event_text
 from producer_tools.event_columns import EVENT_TYPES, TREND_ITEM, EventColumns, Fault
 from producer_tools.malformed import malformed
 from producer_tools.plan import SyntheticPlan
-from producer_tools.records import RecordBlock, UInt8Array
-from producer_tools.text_columns import as_bytes, digits, rfc3339_ms
-
-_NUMBER_WIDTH = 12
-_SESSION_WIDTH = 12
+from producer_tools.records import RecordBlock, Strings
 
 
 class SyntheticJson:
     """Writes the events of one plan. Ids of users and items are the same in every stream, so a second stream goes on
-    with the same catalogue; ids of events and sessions are the stream's own (by seed and start)."""
+    with the same catalogue; ids of events, sessions and new items are the stream's own (by seed and start)."""
 
     def __init__(self, plan: SyntheticPlan) -> None:
-        self._user_width = len(str(plan.n_users - 1))
-        self._item_width = len(str(plan.n_items - 1))
         self._trend = plan.trend.item if plan.trend else ""
         self._stream = hashlib.blake2b(f"{plan.seed} {plan.start_ms}".encode(), digest_size=4).hexdigest()
+        self._ids = event_text.Catalogued(
+            plan.n_users, plan.n_items, len(str(plan.n_users - 1)), len(str(plan.n_items - 1))
+        )
+        self._pieces = event_text.pieces(
+            (
+                f'{{"event_id":"{self._stream}-'.encode(),
+                b'","user_id":"',
+                b'","item_id":"',
+                b'","event_type":"',
+                b'","event_time":"',
+                f'","session_id":"{self._stream}-s'.encode(),
+                b'"}',
+                b"user-",
+                b"bot-",
+                b"item-",
+                f"new-{self._stream}-".encode(),
+                json.dumps(self._trend, ensure_ascii=False)[1:-1].encode(),
+                *(name.encode() for name in EVENT_TYPES),
+            )
+        )
+        self._text(_none())  # compiles the kernel now, so that the first records aren't late
 
     def user_id(self, user: int) -> str:
-        return f"user-{user:0{self._user_width}d}"
+        """The id of an entry of `EventColumns.user`."""
+        ids = self._ids
+        return f"user-{user:0{ids.user_width}d}" if user < ids.n_users else f"bot-{user - ids.n_users:02d}"
 
     def item_id(self, item: int) -> str:
         """The id of an entry of `EventColumns.item`."""
-        return self._trend if item == TREND_ITEM else f"item-{item:0{self._item_width}d}"
+        if item == TREND_ITEM:
+            return self._trend
+        ids = self._ids
+        if item < ids.n_items:
+            return f"item-{item:0{ids.item_width}d}"
+        return f"new-{self._stream}-{item - ids.n_items:0{event_text.NUMBER_WIDTH}d}"
 
     def block(self, events: EventColumns) -> RecordBlock:
         """The records of these events."""
-        return RecordBlock(self._keys(events), self._values(events), events.true_time_ms)
+        found = self._text(events)
+        keys = Strings(found.text, found.user_starts, found.user_lengths)
+        values = Strings(found.text, found.starts, found.lengths)
+        spoilt = np.flatnonzero(events.fault >= Fault.TRUNCATED).tolist()
+        values = values.with_values(spoilt, [malformed(values[i] or b"", Fault(events.fault[i])) for i in spoilt])
+        return RecordBlock(keys, values.without(np.flatnonzero(events.fault == Fault.TOMBSTONE)), events.true_time_ms)
 
-    def _keys(self, events: EventColumns) -> list[bytes]:
-        return as_bytes(_rows([b"user-", digits(events.user, self._user_width)], len(events)))
-
-    def _values(self, events: EventColumns) -> list[bytes | None]:
-        values = np.empty(len(events), dtype=object)
-        is_trend = events.item == TREND_ITEM
-        for event_type in range(len(EVENT_TYPES)):
-            for trending in (False, True):
-                where = np.flatnonzero((events.event_type == event_type) & (is_trend == trending))
-                if len(where):
-                    values[where] = self._same_width(events.take(where), event_type, is_trend=trending)
-        values[events.fault == Fault.TOMBSTONE] = None
-        for i in np.flatnonzero(events.fault >= Fault.TRUNCATED):
-            values[i] = malformed(values[i], Fault(events.fault[i]))
-        whole: list[bytes | None] = values.tolist()
-        return whole
-
-    def _same_width(self, events: EventColumns, event_type: int, *, is_trend: bool) -> list[bytes]:
-        """The values of events of one type, all about the trending item or none."""
-        stream = self._stream.encode()
-        item = [_json_text(self._trend)] if is_trend else [b"item-", digits(events.item, self._item_width)]
-        parts = [
-            b'{"event_id":"' + stream + b"-",
-            digits(events.number, _NUMBER_WIDTH),
-            b'","user_id":"user-',
-            digits(events.user, self._user_width),
-            b'","item_id":"',
-            *item,
-            b'","event_type":"' + EVENT_TYPES[event_type].encode() + b'","event_time":"',
-            rfc3339_ms(events.event_time_ms),
-            b'","session_id":"' + stream + b"-s",
-            digits(events.session, _SESSION_WIDTH),
-            b'"}',
-        ]
-        return as_bytes(_rows(parts, len(events)))
+    def _text(self, events: EventColumns) -> event_text.Written:
+        whole = np.ascontiguousarray
+        columns = event_text.Events(
+            number=whole(events.number),
+            user=whole(events.user),
+            item=whole(events.item),
+            event_type=events.event_type.astype(np.uint8),
+            session=whole(events.session),
+            time_ms=whole(events.event_time_ms),
+        )
+        return event_text.written(columns, self._ids, self._pieces)
 
 
-def _rows(parts: Sequence[bytes | UInt8Array], n: int) -> UInt8Array:
-    """The parts side by side: bytes in every row, matrices (n, width) row by row."""
-    widths = [len(part) if isinstance(part, bytes) else part.shape[1] for part in parts]
-    template = b"".join(part if isinstance(part, bytes) else bytes(part.shape[1]) for part in parts)
-    rows = np.empty((n, sum(widths)), dtype=np.uint8)
-    rows[:] = np.frombuffer(template, dtype=np.uint8)
-    start = 0
-    for part, width in zip(parts, widths, strict=True):
-        if not isinstance(part, bytes):
-            rows[:, start : start + width] = part
-        start += width
-    return rows
-
-
-def _json_text(text: str) -> bytes:
-    """The text as it stands between the quotes of a JSON string."""
-    return json.dumps(text, ensure_ascii=False)[1:-1].encode()
+def _none() -> EventColumns:
+    nothing = np.zeros(0, np.int64)
+    return EventColumns(nothing, nothing, nothing, nothing.astype(np.int8), *(nothing,) * 3, nothing.astype(np.uint8))

@@ -13,6 +13,7 @@ from producer_tools.errors import ToolError, UsageError
 
 _ANSWER_S = 10.0
 _PRESENT_MS = 60_000  # events this young are no history
+_DAY_MS = 86_400_000
 
 
 def check_topic(connection: Connection, topic: str) -> None:
@@ -33,25 +34,30 @@ def check_topic(connection: Connection, topic: str) -> None:
     if found.error.code() != KafkaError.LEADER_NOT_AVAILABLE:  # this one has just been created by our asking
         raise ToolError(
             f"topic {topic!r} does not exist on {connection.bootstrap_servers}: create it first "
-            f"(for instance with `freshrank topics`), or name another with --topic"
+            "(`freshrank topics --create --input-partitions 4` makes the worker's), or name another with --topic"
         )
 
 
 def check_retention(connection: Connection, topic: str, earliest_ms: int, now_ms: int) -> None:
-    """Raises ToolError where records stamped with event times from `earliest_ms` on would be deleted by their age."""
+    """Raises ToolError where records stamped with event times from `earliest_ms` on would be deleted by their age: at
+    once, or before a day (or half of the retention, if that is less) is over."""
     if earliest_ms >= now_ms - _PRESENT_MS:
         return
     config = _topic_config(connection, topic)
     is_deleting = "delete" in config.get("cleanup.policy", "delete")
     keeps_event_times = config.get("message.timestamp.type", "CreateTime") == "CreateTime"
     retention_ms = config.get("retention.ms", "")
-    if is_deleting and keeps_event_times and retention_ms != "-1":
+    if is_deleting and keeps_event_times and not _stays(earliest_ms, now_ms, int(retention_ms or -1)):
         earliest = datetime.fromtimestamp(earliest_ms / 1_000, UTC).isoformat(timespec="seconds")
         raise ToolError(
             f"topic {topic!r} deletes records by their own timestamps (retention.ms={retention_ms}): history from "
-            f"{earliest} on, stamped with its event times, would vanish soon after it was written. Set retention.ms=-1 "
-            "on the topic, or stamp the records with the present time (--timestamps now)"
+            f"{earliest} on, stamped with its event times, would vanish at once or soon. Set "
+            "retention.ms=-1 on the topic, or stamp the records with the present time (--timestamps now)"
         )
+
+
+def _stays(earliest_ms: int, now_ms: int, retention_ms: int) -> bool:
+    return retention_ms < 0 or earliest_ms + retention_ms >= now_ms + min(_DAY_MS, retention_ms // 2)
 
 
 def _topic_config(connection: Connection, topic: str) -> Mapping[str, str]:

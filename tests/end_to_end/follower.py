@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Callable
 from types import TracebackType
 from typing import NamedTuple
 
@@ -20,10 +21,11 @@ class Shown(NamedTuple):
 
 
 class Follower:
-    """Follows a model on a thread of its own for the length of a `with` block."""
+    """Follows a model on a thread of its own for the length of a `with` block, where `on_version` is called too."""
 
-    def __init__(self, published: Published) -> None:
+    def __init__(self, published: Published, on_version: Callable[[Replica], None] | None = None) -> None:
         self._published = published
+        self._on_version = on_version
         self._replica = Replica(published)
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="follower", daemon=True)
@@ -76,6 +78,8 @@ class Follower:
                         self._replica.add(row_of(message))
                 if self._replica.turn():
                     self._note()
+                    if self._on_version is not None:
+                        self._on_version(self._replica)
         finally:
             consumer.close()
 

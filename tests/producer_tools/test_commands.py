@@ -154,6 +154,22 @@ def test_wrong_usage_says_what_is_wrong_and_ends_with_2(tools: Tools, arguments:
     assert "Traceback" not in ended.err
 
 
+def test_a_rate_is_not_for_the_original_pace(tools: Tools, tmp_path: Path) -> None:
+    path = tmp_path / "rows.ndjson"
+    path.write_text(ROW)
+    assert "--rate must be a finite number" in tools("replay", path, "--rate", "inf").err
+    assert "--rate is for --pace fast" in tools("replay", path, "--pace", "original", "--rate", 60).err
+
+
+def test_a_replay_is_sent_at_the_rate_asked_for(tools: Tools, cluster: str, topic_prefix: str, tmp_path: Path) -> None:
+    path = tmp_path / "rows.ndjson"
+    path.write_text(ROW * 300)
+    ended = tools("replay", path, "-b", cluster, "-t", f"{topic_prefix}events", "--rate", 1_000)
+    assert "behind schedule by" in ended.out
+    stamps_ms = [message.timestamp()[1] for message in stored(cluster, f"{topic_prefix}events")]
+    assert max(stamps_ms) - min(stamps_ms) >= 290
+
+
 def test_a_speed_needs_the_original_pace(tools: Tools, tmp_path: Path) -> None:
     path = tmp_path / "rows.ndjson"
     path.write_text(ROW)
@@ -164,3 +180,30 @@ def test_a_file_that_cannot_be_written_is_a_fault(tools: Tools, tmp_path: Path) 
     ended = tools("synthetic", "--events", 10, "--output", tmp_path / "no" / "such" / "file.ndjson")
     assert ended.code == 1
     assert "cannot be written: No such file or directory" in ended.err
+
+
+def test_the_truth_of_a_stream_is_written_beside_it(tools: Tools, tmp_path: Path) -> None:
+    truth, out = tmp_path / "truth.ndjson", tmp_path / "made.ndjson"
+    wishes = ("--bots", 0.1, "--new-items-per-hour", 20_000, "--trend-item", "hot")
+    assert tools("synthetic", "--events", 2_000, *wishes, "--output", out, "--truth", truth).code == 0
+    kinds = [json.loads(line)["kind"] for line in truth.read_text().splitlines()]
+    assert {"stream", "planted", "trend", "bot", "new_item", "shares"} == set(kinds)
+    assert kinds.count("shares") == 10
+
+
+def test_with_a_rhythm_the_last_event_is_not_in_the_future_either(tools: Tools, tmp_path: Path) -> None:
+    path = tmp_path / "made.ndjson"
+    tools("synthetic", "--events", 2_000, "--event-rate", 0.1, "--rhythm", 0.9, "--output", path)
+    last = datetime.fromisoformat(json.loads(path.read_text().splitlines()[-1])["event_time"])
+    assert datetime.now(UTC) - timedelta(minutes=10) < last < datetime.now(UTC)
+
+
+def test_a_rhythm_is_kept_while_sending(tools: Tools, cluster: str, topic_prefix: str) -> None:
+    topic = f"{topic_prefix}events"
+    ended = tools(
+        *("synthetic", "-b", cluster, "-t", topic, "--events", 30, "--rate", 600, "--rhythm", 0.9),
+        *("--start", "2026-01-01T08:00:00Z"),  # a tenth of the mean
+    )
+    assert "behind schedule by" in ended.out
+    stamps_ms = [message.timestamp()[1] for message in stored(cluster, topic)]
+    assert max(stamps_ms) - min(stamps_ms) >= 450

@@ -56,6 +56,17 @@ def test_past_event_times_are_allowed_where_they_stay(kafka: Broker, topic_prefi
     check_retention(Connection(kafka.bootstrap_servers), topic, IN_2017_MS, NOW_MS)
 
 
+def test_times_well_within_the_retention_are_allowed_and_those_about_to_end_are_not(
+    kafka: Broker, topic_prefix: str
+) -> None:
+    topic = f"{topic_prefix}events"
+    create_topic(kafka.bootstrap_servers, topic, config={"retention.ms": "604800000"})
+    connection, hour_ms = Connection(kafka.bootstrap_servers), 3_600_000
+    check_retention(connection, topic, NOW_MS - 5 * 24 * hour_ms, NOW_MS)
+    with pytest.raises(ToolError, match="would vanish at once or soon"):
+        check_retention(connection, topic, NOW_MS - 6 * 24 * hour_ms - hour_ms, NOW_MS)
+
+
 def test_present_event_times_are_allowed_everywhere(kafka: Broker, topic_prefix: str) -> None:
     topic = f"{topic_prefix}events"
     create_topic(kafka.bootstrap_servers, topic)

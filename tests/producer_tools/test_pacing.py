@@ -37,6 +37,12 @@ def test_lateness_knows_its_quantiles_within_a_fifth() -> None:
         assert share <= lateness.quantile_s(share) <= share * 1.19
 
 
+def test_no_quantile_is_beyond_the_greatest_lateness() -> None:
+    lateness = Lateness()
+    lateness.add(np.array([0.4626]))
+    assert lateness.quantile_s(0.99) == 0.4626
+
+
 def test_lateness_of_nothing_is_nothing() -> None:
     lateness = Lateness()
     lateness.add(np.array([]))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+import weakref
 from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
@@ -117,6 +119,15 @@ def test_an_interrupt_ends_the_sending_and_the_rest_is_delivered(cluster: str, t
     assert delivery.was_interrupted
     assert delivery.n_delivered == 10
     assert not delivery.is_complete
+
+
+def test_a_producer_that_nobody_needs_any_more_is_gone(cluster: str, topic_prefix: str) -> None:
+    producer = RecordProducer(Connection(cluster), f"{topic_prefix}events")
+    assert producer.send(blocks(10)).is_complete
+    client = weakref.ref(producer.client)
+    del producer
+    gc.collect()
+    assert client() is None
 
 
 def test_an_unknown_client_property_is_refused() -> None:

@@ -27,7 +27,7 @@ PLAN = SyntheticPlan(n_events=40_000, n_users=3_000, n_items=1_000, seed=7, even
 FAULTY = replace(PLAN, faults=FaultShares(0.02, 0.02, 0.02, 0.02, 0.02), trend=Trend("hot", 20_000, 0.1))
 
 
-def records(plan: SyntheticPlan, block_records: int = 8_192) -> list[tuple[bytes, bytes | None, int]]:
+def records(plan: SyntheticPlan, block_records: int = 8_192) -> list[tuple[bytes | None, bytes | None, int]]:
     return [
         record
         for block in SyntheticStream(plan).blocks(block_records)
@@ -69,7 +69,7 @@ def test_a_record_is_the_standard_event_of_its_columns() -> None:
         assert value is not None
         event = json.loads(value)
         assert set(event) == {"event_id", "user_id", "item_id", "event_type", "event_time", "session_id"}
-        assert event["user_id"] == stream.user_id(int(columns.user[i])) == block.keys[i].decode()
+        assert event["user_id"] == stream.user_id(int(columns.user[i])) == (block.keys[i] or b"").decode()
         assert event["item_id"] == stream.item_id(int(columns.item[i]))
         assert event["event_time"].startswith("2026-01-01T00:00:00.")
         assert block.times_ms[i] == columns.event_time_ms[i]
