@@ -88,8 +88,8 @@ def measure() -> Section:
             [_change_row(name, pairs) for name, pairs in changing.items()],
         ),
         "Where nothing changes for good, over an eighth of the stream: what the reaction makes of log-loss (all three, "
-        "nats an event), of regret and of the mean reciprocal rank of `recommend` (percent). Ten times as many samples "
-        "after a false alarm teach the fusion more than its longer steps spoil.",
+        "nats an event), of regret and of the mean reciprocal rank of `recommend` (percent). Days and nights are "
+        "changes too; what their alarms gain comes mostly from the fusion's additional samples.",
         *table(
             ("stream", "log-loss", "change", "regret of all three, %", "MRR@20", "change", "alarms a stream"),
             [_steady_row(name, pairs) for name, pairs in steady.items()],

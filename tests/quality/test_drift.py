@@ -25,12 +25,15 @@ def test_after_a_change_the_reaction_saves_a_tenth_of_the_regret(name: str) -> N
     assert all(without.n_alarms == 0 for without, _ in pairs)
 
 
+MOST_ALARMS = {"nothing changes": 0, "days and nights": 15}
+
+
 @pytest.mark.parametrize("name", changes.STEADY)
 def test_where_nothing_changes_nothing_is_lost(name: str) -> None:
     pairs = pairs_of(name, range(2))
     assert change_in("log_loss", pairs).value < 0.002
     assert change_in("mrr", pairs).value > -0.001
-    assert all(reacting.n_alarms <= 12 for _, reacting in pairs)  # a day has two of them that harm nobody
+    assert all(reacting.n_alarms <= MOST_ALARMS[name] for _, reacting in pairs)
 
 
 def outcome(regret: float) -> Outcome:
@@ -92,14 +95,12 @@ def test_what_is_noted_is_what_the_live_model_gave_just_before() -> None:
     for place in range(60):
         event = part_of_admitted(second, place, place + 1)
         key = event.events.item_key[0]
-        item = model.find_item((int(key[0]), int(key[1])))
-        if item < 0:
-            continue  # a new one has no score yet
-        chances, scores = model.repeat.chance.copy(), model.scores()
+        row = model.find_item((int(key[0]), int(key[1])))
+        chances, score, n_items = model.repeat.chance.copy(), model.scores()[row], model.n_items
         found = drift_pass.allocate(1, 3)
         trainer.run(drift_pass.noting(found), event, 0, 1)
-        expected = 0.999 * scores[item] + 0.001 / model.n_items
-        assert found.score[0] == pytest.approx(expected)
+        if row >= 0:
+            assert found.score[0] == pytest.approx(0.999 * score + 0.001 / n_items)
         if found.back[0] > 0:
             assert found.return_chance[0] == chances[found.context[0], found.back[0] - 1]
             n_returned += 1
