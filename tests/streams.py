@@ -12,8 +12,8 @@ import numpy as np
 from hypothesis import strategies as st
 
 from consumer.events.admission import AdmittedBatch
-from consumer.events.hashing import hash_text, hash_topic
-from consumer.messages import EventBatch, Outcome, UInt64Array
+from consumer.events.hashing import hash_text, hash_text_32, hash_topic
+from consumer.messages import SHARED_BY_ALL, EventBatch, FeatureEntries, Outcome, UInt64Array
 from consumer.settings import Settings
 
 TOPIC = "behaviour-events"
@@ -34,6 +34,7 @@ class Event(NamedTuple):
     partition: int = 0
     offset: int | None = None
     event_id: str | None = None
+    features: tuple[tuple[str, str | float], ...] = ()
 
 
 def small_settings(**changes: Any) -> Settings:
@@ -83,7 +84,23 @@ def event_batch(rows: Sequence[Event]) -> EventBatch:
         event_type=np.array([TYPES.index(row.type) for row in rows], np.int16),
         event_time_ms=times_ms,
         value=np.full(len(rows), np.nan),
+        **_feature_columns(rows),
     )
+
+
+def _feature_columns(rows: Sequence[Event]) -> dict[str, Any]:
+    n_features = np.array([len(row.features) for row in rows], np.int32)
+    pairs = [pair for row in rows for pair in row.features]
+    texts = [hash_text_32(value.encode()) if isinstance(value, str) else 0 for _, value in pairs]
+    return {
+        "feature_start": np.cumsum(n_features, dtype=np.int64) - n_features,
+        "n_features": n_features,
+        "features": FeatureEntries(
+            np.array([hash_text_32(name.encode()) for name, _ in pairs], np.uint32),
+            np.array(texts, np.uint32),
+            np.array([0.0 if isinstance(value, str) else value for _, value in pairs], np.float64),
+        ),
+    }
 
 
 def admitted(rows: Sequence[Event], outcome: Outcome = Outcome.ADMITTED) -> AdmittedBatch:
@@ -95,9 +112,7 @@ def admitted(rows: Sequence[Event], outcome: Outcome = Outcome.ADMITTED) -> Admi
 
 def part_of_events(events: EventBatch, start: int, end: int) -> EventBatch:
     """Records start … end - 1 as a batch of their own."""
-    columns = {
-        f.name: getattr(events, f.name)[start:end] for f in fields(events) if f.name not in ("topic_hash", "text")
-    }
+    columns = {f.name: getattr(events, f.name)[start:end] for f in fields(events) if f.name not in SHARED_BY_ALL}
     return replace(events, **columns)
 
 
