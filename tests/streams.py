@@ -37,13 +37,20 @@ class Event(NamedTuple):
     features: tuple[tuple[str, str | float], ...] = ()
 
 
+SMALL_LINEAR = {"weights": 256, "item_features": 2, "learn_one_in": 1, "negatives": 3}
+
+
 def small_settings(**changes: Any) -> Settings:
     """Tables as small as the settings allow, every event sampled, nobody capped; a change names a section and what
     differs there."""
     sections: dict[str, dict[str, Any]] = {
         "catalogue": {"max_items": 100},
         "users": {"max_users": 100, "history": 10, "remembered_pairs": 512, "daily_item_weight": 1e6},
-        "models": {"item_to_item": {"neighbours": 8}, "session_knn": {"sessions": 64, "recent": 8}},
+        "models": {
+            "item_to_item": {"neighbours": 8},
+            "session_knn": {"sessions": 64, "recent": 8},
+            "linear": SMALL_LINEAR,
+        },
         "publish": {"related": 8},
         "evaluation": {"sample_one_in": 1},
     }
@@ -53,6 +60,8 @@ def small_settings(**changes: Any) -> Settings:
 
 
 WITH_KNN = {"item_to_item": {"neighbours": 8}, "session_knn": {"enabled": True, "sessions": 64, "recent": 8}}
+WITH_LINEAR = {"item_to_item": {"neighbours": 8}, "linear": {"enabled": True, **SMALL_LINEAR}}
+WITH_ALL = {**WITH_KNN, **WITH_LINEAR}
 """The section `models` of small settings with every member on."""
 
 
@@ -140,10 +149,20 @@ def busy_stream(seed: int, n: int, n_items: int, n_users: int, step_s: float = 5
             type=str(rng.choice(TYPES, p=(0.7, 0.15, 0.1, 0.05))),
             session=f"s-{i // 50}" if rng.random() < 0.2 else None,
             partition=int(rng.integers(3)),
+            features=(("brand", f"brand-{items[i] % 7}"), ("price", 1.0 + items[i] % 13)) if i % 3 else (),
         )
         for i in range(n)
     ]
 
+
+FEATURES: tuple[tuple[tuple[str, str | float], ...], ...] = (
+    (),
+    (("brand", "ours"), ("price", 12.5)),
+    (("brand", "theirs"), ("price", 99.0), ("size", 3.0)),
+    (("price", -1e300),),
+    (("size", "large"), ("brand", "ours")),
+)
+"""What events of hypothesis streams say of their items, whichever those are."""
 
 _STEPS_S = (0.0, 1.0, 20.0, 1_700.0, 2_000.0, 86_400.0)
 _BEHIND_S = (0.0, 0.0, 0.0, 5.0, 500.0, 5_000.0)
@@ -165,6 +184,7 @@ def streams(draw: st.DrawFn, n_items: int = 6, n_users: int = 3, n_partitions: i
                 type=draw(st.sampled_from(TYPES)),
                 session=draw(st.sampled_from((None, None, "s-1", "s-2"))),
                 partition=draw(st.integers(0, n_partitions - 1)),
+                features=draw(st.sampled_from(FEATURES)),
             )
         )
     return rows

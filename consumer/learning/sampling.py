@@ -4,28 +4,33 @@ from __future__ import annotations
 
 import numpy as np
 
-from consumer.kernels import hot_kernel
+from consumer.kernels import called_kernel, hot_kernel
 from consumer.learning import cases, quality
 from consumer.learning.pass_state import State
 from consumer.models import ensemble, fusion, logit, popularity
-from consumer.models.logit import ITEM_TO_ITEM, SESSION_KNN, Pool
+from consumer.models.logit import ITEM_TO_ITEM, LINEAR, SESSION_KNN, Pool
 from consumer.models.recency_index import N_LIVE
 from consumer.models.recommend import LISTED, MERGED, REPEATED, place_of
 
 
 @hot_kernel
-def is_sampled(topic_hash: np.uint64, partition: int, offset: int, one_in: int) -> bool:
-    """Whether the record is one of the sampled ones: one in so many, by a hash of its coordinates (splitmix64)."""
+def coordinates_key(topic_hash: np.uint64, partition: int, offset: int) -> np.uint64:
+    """A hash of the record's coordinates (splitmix64)."""
     x = topic_hash ^ (np.uint64(partition) * np.uint64(0x9E3779B97F4A7C15)) ^ np.uint64(offset)
     x = (x + np.uint64(0x9E3779B97F4A7C15)) & np.uint64(0xFFFFFFFFFFFFFFFF)
     x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     x = (x ^ (x >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    x = x ^ (x >> np.uint64(31))
-    return bool(x % np.uint64(one_in) == np.uint64(0))
+    return np.uint64(x ^ (x >> np.uint64(31)))
 
 
 @hot_kernel
-def rank_next(state: State, n_history: int, item: int, time_ms: int) -> int:
+def is_sampled(topic_hash: np.uint64, partition: int, offset: int, one_in: int) -> bool:
+    """Whether the record is one of the sampled ones: one in so many."""
+    return bool(coordinates_key(topic_hash, partition, offset) % np.uint64(one_in) == np.uint64(0))
+
+
+@called_kernel
+def rank_next(state: State, n_history: int, last_kind: int, item: int, time_ms: int) -> int:
     """Rank for the history in `work` and note in `quality` where the next item stands in each list.
 
     Returns its place in the list outside the history, 0 if it isn't there. Changes nothing else.
@@ -33,7 +38,18 @@ def rank_next(state: State, n_history: int, item: int, time_ms: int) -> int:
     history = state.work.history
     models, lists, pool = state.ensemble, state.work.lists, state.work.pool
     top = state.popularity.top
-    ensemble.recommend(models, state.items.is_live, history, n_history, np.float64(time_ms), top, pool, lists)
+    ensemble.recommend(
+        models,
+        state.popularity,
+        state.items.is_live,
+        history,
+        n_history,
+        last_kind,
+        np.float64(time_ms),
+        top,
+        pool,
+        lists,
+    )
     place = place_of(lists.listed, lists.lengths[LISTED], item)
     quality.record(
         state.quality,
@@ -42,18 +58,19 @@ def rank_next(state: State, n_history: int, item: int, time_ms: int) -> int:
         place_of(lists.repeated, lists.lengths[REPEATED], item),
         place_of(top, len(top), item),
         _place_proposed(pool, SESSION_KNN, item),
+        place_judged(pool, item),
     )
     return place
 
 
 @hot_kernel
-def rank_sample(state: State, n_history: int, item: int, time_ms: int) -> None:
+def rank_sample(state: State, n_history: int, last_kind: int, item: int, time_ms: int) -> None:
     """Test before training; the fusion learns from it. An item that just repeats is no test."""
     models = state.ensemble
     if state.work.history[0] == item:
         fusion.learn_sample(models.fusion, n_history, 0)
         return
-    place = rank_next(state, n_history, item, time_ms)
+    place = rank_next(state, n_history, last_kind, item, time_ms)
     lists, shares = state.work.lists, state.popularity
     beforehand = popularity.weigh_half_lives(shares, state.items.counts[N_LIVE], shares.work)
     cases.keep(
@@ -70,3 +87,23 @@ def _place_proposed(pool: Pool, member: int, item: int) -> int:
     if pool.n_proposed[member] < 0:
         return quality.OFF
     return place_of(pool.proposed[member], pool.n_proposed[member], item)
+
+
+@hot_kernel
+def place_judged(pool: Pool, item: int) -> int:
+    """Where the item would stand if `linear` alone ordered what the others propose (ties: smaller row); quality.OFF
+    where it is off."""
+    if pool.n_proposed[LINEAR] < 0:
+        return quality.OFF
+    own = -1
+    for c in range(pool.n_items[0]):
+        if pool.items[c] == item:
+            own = c
+    if own < 0 or pool.is_faulty[LINEAR]:
+        return 0
+    place = 1
+    for c in range(pool.n_items[0]):
+        is_better = pool.judged[c] > pool.judged[own]
+        if is_better or (pool.judged[c] == pool.judged[own] and pool.items[c] < item):
+            place += 1
+    return min(place, quality.CUTOFF + 1)

@@ -5,6 +5,9 @@ features a member, s its score for j and s_max its best score
 
     ln(s/s_max + 0.001) + 6.9        (s/s_max)^0.5        1/rank        (s = 0 and 1/rank = 0 where it doesn't list j)
 
+A member that only judges what others propose (`linear`) has one feature: the log-odds it gives to j, held against their
+mean over the candidates, within ±JUDGED_LIMIT.
+
 It starts as `item_to_item` alone and learns on sampled events: the chance of candidate j is e^u(j) / Σ e^u, and the
 gradient of the log chance of the one that came true moves w by AdaGrad (Duchi, Hazan, Singer 2011). Nothing is learned
 where it was no candidate.
@@ -27,12 +30,18 @@ MEMBERS = ("item_to_item", "session_knn")
 """Those that propose items outside the history, in the order of their features."""
 ITEM_TO_ITEM = 0
 SESSION_KNN = 1
+JUDGES = ("linear",)
+"""Those that judge the candidates of all others: numbered on from MEMBERS, their features after all of theirs."""
+LINEAR = len(MEMBERS)
+N_ASKED = len(MEMBERS) + len(JUDGES)
 
 FLOOR = 0.001
 OFFSET = 6.9
 EACH = 3  # features a member
 ABSENT = float(np.log(FLOOR)) + OFFSET  # the first of them where it doesn't list the item
-N_FEATURES = EACH * len(MEMBERS)
+N_PROPOSERS = len(MEMBERS)
+N_FEATURES = EACH * N_PROPOSERS + len(JUDGES)
+JUDGED_LIMIT = 6.0
 N_CANDIDATES = N_RANKED * len(MEMBERS)
 N_SLOTS = 1 << (2 * N_CANDIDATES).bit_length()
 STEP = 0.03
@@ -47,8 +56,8 @@ class LogitArrays(NamedTuple):
     weights: Float64Array  # (N_FEATURES,) w
     squares: Float64Array  # (N_FEATURES,) Σ gradient²
     n_learned: Int64Array  # (1,) sampled events learned from
-    n_faults: Int64Array  # (members,) sampled lists that were nonsense
-    penance: Int64Array  # (members,) lists in order that it owes before it is heard again
+    n_faults: Int64Array  # (N_ASKED,) sampled lists that were nonsense
+    penance: Int64Array  # (N_ASKED,) lists in order that it owes before it is heard again
 
 
 class Pool(NamedTuple):
@@ -56,8 +65,9 @@ class Pool(NamedTuple):
 
     proposed: Int32Array  # (members, N_RANKED) best first
     scores: Float64Array  # (members, N_RANKED)
-    n_proposed: Int32Array  # (members,) NONE: the member is off
-    is_faulty: UInt8Array  # (members,) 1: its list is nonsense
+    n_proposed: Int32Array  # (N_ASKED,) NONE: the member is off; a judge proposes 0
+    is_faulty: UInt8Array  # (N_ASKED,) 1: its list is nonsense
+    judged: Float64Array  # (N_CANDIDATES,) what `linear` says of each candidate
     items: Int32Array  # (N_CANDIDATES,)
     features: Float64Array  # (N_CANDIDATES, N_FEATURES)
     utility: Float64Array  # (N_CANDIDATES,) u, then the chance while learning
@@ -74,8 +84,8 @@ def allocate() -> LogitArrays:
         weights=weights,
         squares=np.zeros(N_FEATURES),
         n_learned=np.zeros(1, np.int64),
-        n_faults=np.zeros(len(MEMBERS), np.int64),
-        penance=np.zeros(len(MEMBERS), np.int64),
+        n_faults=np.zeros(N_ASKED, np.int64),
+        penance=np.zeros(N_ASKED, np.int64),
     )
 
 
@@ -83,8 +93,9 @@ def allocate_pool() -> Pool:
     return Pool(
         proposed=np.zeros((len(MEMBERS), N_RANKED), np.int32),
         scores=np.zeros((len(MEMBERS), N_RANKED)),
-        n_proposed=np.full(len(MEMBERS), NONE, np.int32),
-        is_faulty=np.zeros(len(MEMBERS), np.uint8),
+        n_proposed=np.full(N_ASKED, NONE, np.int32),
+        is_faulty=np.zeros(N_ASKED, np.uint8),
+        judged=np.zeros(N_CANDIDATES),
         items=np.zeros(N_CANDIDATES, np.int32),
         features=np.zeros((N_CANDIDATES, N_FEATURES)),
         utility=np.zeros(N_CANDIDATES),
@@ -147,7 +158,7 @@ def _add(pool: Pool, item: int) -> int:
         pool.n_items[0] = c + 1
         pool.items[c] = item
         pool.features[c, :] = 0.0
-        for member in range(len(pool.n_proposed)):
+        for member in range(N_PROPOSERS):
             pool.features[c, EACH * member] = ABSENT
     return int(pool.slots[slot])
 
@@ -157,7 +168,7 @@ def gather(logit: LogitArrays, pool: Pool) -> None:
     """Make the union of all lists heard, with its features."""
     pool.slots[:] = NONE
     pool.n_items[0] = 0
-    for member in range(len(pool.n_proposed)):
+    for member in range(N_PROPOSERS):
         if logit.penance[member] > 0:
             continue
         for r in range(pool.n_proposed[member]):
@@ -166,6 +177,22 @@ def gather(logit: LogitArrays, pool: Pool) -> None:
             pool.features[c, EACH * member] = np.log(ratio + FLOOR) + OFFSET
             pool.features[c, EACH * member + 1] = np.sqrt(ratio)
             pool.features[c, EACH * member + 2] = 1.0 / (r + 1.0)
+
+
+@hot_kernel
+def take_judgement(logit: LogitArrays, pool: Pool, judge: int) -> None:
+    """The judge has said in `judged` what it thinks of the candidates: numbers, or not."""
+    pool.n_proposed[judge] = 0
+    n = pool.n_items[0]
+    total = 0.0
+    for c in range(n):
+        total += pool.judged[c]
+    pool.is_faulty[judge] = not np.isfinite(total)
+    if pool.is_faulty[judge] or logit.penance[judge] > 0:
+        return  # its feature is 0 everywhere, as `gather` left it
+    column = EACH * N_PROPOSERS + judge - N_PROPOSERS
+    for c in range(n):
+        pool.features[c, column] = max(-JUDGED_LIMIT, min(JUDGED_LIMIT, pool.judged[c] - total / n))
 
 
 @hot_kernel

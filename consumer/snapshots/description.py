@@ -35,15 +35,20 @@ def describe(
 
 
 def _further_members(model: ModelState) -> list[str]:
-    return ["session_knn"] if model.settings.models.session_knn.enabled else []
+    models = model.settings.models
+    switches = (("session_knn", models.session_knn.enabled), ("linear", models.linear.enabled))
+    return [name for name, is_on in switches if is_on]
 
 
 def _logit_weights(model: ModelState) -> dict[str, Any]:
-    """By member, in the order of its three features; only where several members are fused."""
-    if not _further_members(model):
+    """By member, in the order of its features; only where several members are fused."""
+    further = _further_members(model)
+    if not further:
         return {}
-    by_member = model.logit.weights.reshape(len(logit.MEMBERS), logit.EACH).tolist()
-    return {"fusion.logit": dict(zip(logit.MEMBERS, by_member, strict=True))}
+    of_proposers, of_judges = np.split(model.logit.weights, [logit.EACH * logit.N_PROPOSERS])
+    by_member = dict(zip(logit.MEMBERS, of_proposers.reshape(logit.N_PROPOSERS, -1).tolist(), strict=True))
+    by_member |= dict(zip(logit.JUDGES, of_judges.reshape(len(logit.JUDGES), -1).tolist(), strict=True))
+    return {"fusion.logit": {name: by_member[name] for name in ("item_to_item", *further)}}
 
 
 def _constants(model: ModelState) -> dict[str, Any]:
@@ -57,7 +62,10 @@ def _constants(model: ModelState) -> dict[str, Any]:
             "neighbours": session_knn_ranking.N_NEIGHBOURS,
             "recent": settings.session_knn.recent,
         }
+    if _further_members(model):
         constants["fusion"] |= {"logit_floor": logit.FLOOR, "logit_offset": logit.OFFSET}
+    if settings.linear.enabled:
+        constants["fusion"]["judged_limit"] = logit.JUDGED_LIMIT
     return constants
 
 

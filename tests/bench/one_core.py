@@ -55,7 +55,7 @@ class Learner:
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self.state = new_state(settings)
-        self._codec = JsonCodec(settings.input)
+        self._codec = JsonCodec(settings.input, keeps_features=settings.models.linear.enabled)
         self._offset = 0
         plan = SyntheticPlan(10**9, N_USERS, N_ITEMS, seed=3, start_ms=START_MS, events_per_s=EVENTS_PER_S)
         self.stream = SyntheticStream(plan).blocks(BATCH)

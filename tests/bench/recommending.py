@@ -17,6 +17,7 @@ from consumer.messages import Float64Array, Int32Array, Int64Array, UInt8Array
 from consumer.models import ensemble, histories, logit
 from consumer.models.ensemble import Ensemble
 from consumer.models.logit import Pool
+from consumer.models.popularity import PopularityArrays
 from consumer.models.recommend import Lists, allocate_lists
 from consumer.settings import Settings
 from consumer.snapshots.description import describe
@@ -61,8 +62,8 @@ def compiled(state: AllState) -> Mapping[str, float]:
     now_ms = float(state.admission.watermark_ms or 0)
     for last in (100, len(asked)):  # the first ones compile
         _ask_each(
-            model.ensemble, model.items.is_live, asked[:last], now_ms, model.popularity.top, pool, lists, spent_ns,
-            np.zeros(2, np.int64),
+            model.ensemble, model.popularity, model.items.is_live, asked[:last], now_ms, model.popularity.top, pool,
+            lists, spent_ns, np.zeros(2, np.int64),
         )  # fmt: skip
     return _told(spent_ns)
 
@@ -86,6 +87,7 @@ def by_reader(settings: Settings, state: AllState) -> Mapping[str, float]:
 @_njit(error_model="numpy", _nrt=False)  # type: ignore[untyped-decorator] # as a hot kernel; a clock can't be cached
 def _ask_each(
     models: Ensemble,
+    shares: PopularityArrays,
     is_live: UInt8Array,
     asked: Int32Array,
     now_ms: float,
@@ -99,7 +101,7 @@ def _ask_each(
     for n in range(len(asked)):
         _clock_gettime(THREAD_CPU, clock.ctypes.data)
         start_s, start_ns = clock[0], clock[1]
-        ensemble.recommend(models, is_live, asked[n], len(asked[n]), now_ms, popular, pool, lists)
+        ensemble.recommend(models, shares, is_live, asked[n], len(asked[n]), 0, now_ms, popular, pool, lists)
         _clock_gettime(THREAD_CPU, clock.ctypes.data)
         spent_ns[n] = (clock[0] - start_s) * 1_000_000_000 + clock[1] - start_ns
 

@@ -14,7 +14,7 @@ from consumer.events.admission import AdmittedBatch
 from consumer.messages import SHARED_BY_ALL, Outcome
 from consumer.settings import Settings
 from tests.learning.states import World, differences
-from tests.streams import WITH_KNN, Event, admitted, busy_stream, part_of_admitted, small_settings, streams
+from tests.streams import WITH_ALL, Event, admitted, busy_stream, part_of_admitted, small_settings, streams
 
 SETTINGS = small_settings()
 TIGHT = small_settings(
@@ -22,10 +22,10 @@ TIGHT = small_settings(
     users={"max_users": 100, "history": 10, "user_ttl_s": 3_000.0},
     evaluation={"sample_one_in": 7},
 )
-KNN = small_settings(models=WITH_KNN)
-TIGHT_KNN = TIGHT.model_copy(update={"models": KNN.models})
+EVERY = small_settings(models=WITH_ALL)
+TIGHT_EVERY = TIGHT.model_copy(update={"models": EVERY.models})
 ROOMY = small_settings(catalogue={"max_items": 3_000}, users={"max_users": 3_000}, evaluation={"sample_one_in": 7})
-ROOMY_KNN = ROOMY.model_copy(update={"models": KNN.models})
+ROOMY_EVERY = ROOMY.model_copy(update={"models": EVERY.models})
 
 
 def evicting() -> AdmittedBatch:
@@ -46,12 +46,12 @@ def growing() -> AdmittedBatch:
 
 CROWDED = pytest.mark.parametrize(
     ("settings", "batch"),
-    [(TIGHT, evicting()), (TIGHT_KNN, evicting()), (ROOMY, growing()), (ROOMY_KNN, growing())],
+    [(TIGHT, evicting()), (TIGHT_EVERY, evicting()), (ROOMY, growing()), (ROOMY_EVERY, growing())],
     ids=["evicting", "evicting, every member", "growing", "growing, every member"],
 )
 
 
-@pytest.mark.parametrize("settings", [SETTINGS, KNN], ids=["default", "every member"])
+@pytest.mark.parametrize("settings", [SETTINGS, EVERY], ids=["default", "every member"])
 @given(rows=streams(), places=st.lists(st.integers(0, 40), max_size=4))
 def test_cutting_a_stream_into_batches_changes_nothing(
     settings: Settings, rows: list[Event], places: list[int]
@@ -69,7 +69,7 @@ def test_cutting_changes_nothing_where_rows_are_recycled_and_tables_grow(
     assert differences(whole, pieces) == []
 
 
-@pytest.mark.parametrize("settings", [SETTINGS, KNN], ids=["default", "every member"])
+@pytest.mark.parametrize("settings", [SETTINGS, EVERY], ids=["default", "every member"])
 @given(rows=streams(), place=st.integers(0, 40))
 def test_stopping_anywhere_and_going_on_from_a_checkpoint_changes_nothing(
     settings: Settings, rows: list[Event], place: int

@@ -6,15 +6,16 @@ import numpy as np
 import pytest
 
 from consumer.learning import quality
+from consumer.learning.sampling import place_judged
 from consumer.models import item_to_item, recommend
-from consumer.models.logit import ITEM_TO_ITEM, PENANCE, SESSION_KNN
+from consumer.models.logit import ITEM_TO_ITEM, LINEAR, PENANCE, SESSION_KNN
 from consumer.models.recommend import LISTED, MERGED
 from consumer.snapshots.description import describe
 from tests.learning.states import World
-from tests.streams import START_MS, WITH_KNN, admitted, busy_stream, small_settings
+from tests.streams import START_MS, WITH_ALL, WITH_KNN, WITH_LINEAR, admitted, busy_stream, small_settings
 
 DEFAULT = small_settings()
-EVERY = small_settings(models=WITH_KNN)
+EVERY = small_settings(models=WITH_ALL)
 ROWS = busy_stream(seed=8, n=1_500, n_items=60, n_users=20)
 NOW_MS = START_MS + 8_000_000
 HISTORIES: list[list[str | None]] = [["item-1"], ["item-2", "item-0", None, "item-5"], ["item-0"] * 3, []]
@@ -42,16 +43,24 @@ def test_a_member_that_is_off_takes_no_memory_and_is_not_described() -> None:
     world = World(DEFAULT).learn(admitted(ROWS))
     assert world.model.session_knn.recent.nbytes == world.model.sessions.items.nbytes == 0
     description = describe(world.model, NOW_MS, *quality.summary(world.trainer.quality))
+    assert world.model.linear.features.name.nbytes == world.model.linear.last_kind.nbytes == 0
+    assert world.model.linear.learned.weights.weight.nbytes == 8  # an intercept that nobody asks for
+    assert not any("linear" in name for name in (*world.model.tables(), *world.model.small()))
     assert "session_knn" not in str(description)
+    assert "linear" not in str(description)
 
 
 def test_the_manifest_carries_the_weights_of_the_members_that_are_on() -> None:
     world = World(EVERY).learn(admitted(ROWS))
     description = describe(world.model, NOW_MS, {}, {})
     weights = description["weights"]["fusion.logit"]
-    assert [*weights["item_to_item"], *weights["session_knn"]] == world.model.logit.weights.tolist()
+    learned = world.model.logit.weights.tolist()
+    assert [*weights["item_to_item"], *weights["session_knn"], *weights["linear"]] == learned
+    assert weights["linear"] != [0.0]
     assert weights["session_knn"] != [0.0, 0.0, 0.0]
-    assert "session_knn" in description["members"]
+    assert description["members"][-2:] == ["session_knn", "linear"]
+    without = World(small_settings(models=WITH_KNN)).learn(admitted(ROWS))
+    assert describe(without.model, NOW_MS, {}, {})["weights"]["fusion.logit"].keys() == {"item_to_item", "session_knn"}
 
 
 def test_a_poisoned_member_is_muted_in_the_pass_and_heard_again_when_it_is_well() -> None:
@@ -80,4 +89,42 @@ def test_muting_survives_a_checkpoint() -> None:
     world.model.session_knn.time_constant_ms[:] = np.nan
     world.learn(admitted(ROWS[500:600]))
     restored = World(EVERY).restore(world.saved())
-    assert restored.model.logit.penance.tolist() == world.model.logit.penance.tolist() != [0, 0]
+    assert restored.model.logit.penance.tolist() == world.model.logit.penance.tolist() != [0, 0, 0]
+
+
+def test_a_linear_model_that_went_astray_is_muted_begins_anew_and_is_heard_again() -> None:
+    world = World(small_settings(models=WITH_LINEAR)).learn(admitted(ROWS[:500]))
+    world.model.linear.learned.weights.weight[:] = np.nan
+    pool, lists = world.asked(["item-1"], NOW_MS)
+    assert pool.is_faulty[LINEAR]
+    n = int(pool.n_proposed[ITEM_TO_ITEM])
+    assert lists.listed[:n].tolist() != []
+    world.learn(admitted(ROWS[500:600]))
+    assert world.model.logit.n_faults[LINEAR] > 0
+    assert world.model.logit.penance[LINEAR] > 0
+    assert np.isfinite(world.model.linear.learned.weights.weight).all()
+    assert np.isfinite(world.model.logit.weights).all()
+    world.learn(admitted(ROWS[600:]))
+    assert world.model.logit.penance[LINEAR] == 0
+    assert not world.asked(["item-1"], NOW_MS)[0].is_faulty[LINEAR]
+
+
+def test_what_was_done_last_and_the_hour_reach_the_judgement() -> None:
+    world = World(small_settings(models=WITH_LINEAR)).learn(admitted(ROWS))
+    answers = [
+        world.asked(["item-1"], NOW_MS + hours * 3_600_000, last_kind=kind)[0]
+        for kind, hours in ((1, 0), (3, 0), (1, 9))
+    ]
+    n = int(answers[0].n_items[0])
+    assert len({answer.judged[:n].tobytes() for answer in answers}) == 3
+
+
+def test_each_list_of_linear_is_that_of_its_judgement() -> None:
+    world = World(small_settings(models=WITH_LINEAR)).learn(admitted(ROWS))
+    history: list[str | None] = ["item-2", "item-0"]
+    pool, _ = world.asked(history, NOW_MS)
+    n = int(pool.n_items[0])
+    order = np.lexsort((pool.items[:n], -pool.judged[:n]))
+    for place, c in enumerate(order[:5].tolist()):
+        assert place_judged(pool, int(pool.items[c])) == place + 1
+    assert place_judged(pool, world.row("item-2")) == 0

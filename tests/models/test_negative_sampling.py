@@ -7,9 +7,9 @@ import math
 import numpy as np
 import pytest
 
-from consumer.learning.negative_sampling import corrected_chance, is_kept, rate_of_uniform, sampling_offset
 from consumer.messages import Float64Array
 from consumer.models.linear import OnlineRecommender
+from consumer.models.negative_sampling import corrected_chance, is_kept, rate_of_uniform, sampling_offset
 from consumer.models.optimisers import AdaGrad
 
 RATE = 0.02

@@ -1,0 +1,90 @@
+"""The measurement of `linear`: losses and calibration are what they say, and it beats models that know less."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from consumer.messages import Float64Array
+from tests.quality import featured, linear_loss, linear_pass
+from tests.quality.linear import settings_of
+from tests.quality.linear_pass import N_POPULARITY, Held
+
+N = 4_000
+N_CANDIDATES = 1_000
+K = 5
+
+
+def drawn(log_odds: Float64Array, n: int = N, seed: int = 1) -> tuple[Held, Float64Array]:
+    """Events whose item is drawn by these log-odds (relative to a uniform draw) of its candidates, K others drawn
+    uniformly; and the log-odds of the rows."""
+    rng = np.random.default_rng(seed)
+    chances = np.exp(log_odds) / np.exp(log_odds).sum()
+    came = rng.choice(N_CANDIDATES, n, p=chances)
+    rows = np.column_stack((came, rng.integers(N_CANDIDATES, size=(n, K))))
+    session = (np.arange(n) // 4).astype(np.uint64)
+    popularity = np.zeros((n, 1 + K, N_POPULARITY))
+    popularity[:, :, 0] = log_odds[rows]
+    held = Held(log_odds[rows], popularity, np.full(n, N_CANDIDATES), np.arange(n), session)
+    return held, log_odds[rows]
+
+
+def skewed() -> Float64Array:
+    log_odds: Float64Array = np.random.default_rng(2).normal(size=N_CANDIDATES)
+    return np.asarray(log_odds - np.log(np.exp(log_odds).mean()), np.float64)
+
+
+def test_true_log_odds_are_calibrated_and_wrong_ones_are_not() -> None:
+    held, truth = drawn(skewed())
+    found = linear_loss.calibration_of(held)
+    assert found.followed == pytest.approx(found.expected, rel=0.2)
+    assert found.followed.sum() == pytest.approx(1.0)
+    too_sure = Held(2.0 * truth, held.popularity, held.n_candidates, held.time_ms, held.session)
+    assert linear_loss.calibration_of(too_sure).followed[0] > 1.5 * linear_loss.calibration_of(too_sure).expected[0]
+
+
+@pytest.mark.parametrize("of_all", [False, True])
+def test_no_log_odds_lose_less_than_the_true_ones(of_all: bool) -> None:
+    held, truth = drawn(skewed())
+
+    def loss(margins: Float64Array) -> Float64Array:
+        return linear_loss.loss_of_all(margins, held) if of_all else linear_loss.loss_of_sample(margins)
+
+    for other in (np.zeros_like(truth), 1.5 * truth, 0.5 * truth, truth + 0.3):
+        assert linear_loss.mean_by_session(loss(truth) - loss(other), held.session).high < 0.0
+
+
+def test_the_models_it_is_held_against_learn_what_they_can_see() -> None:
+    held, truth = drawn(skewed())
+    late = slice(N // 2, N)
+    nothing = linear_loss.intercept_only(held, 0.1)[late]
+    assert np.abs(nothing).max() < 0.3  # nothing but a uniform draw
+    popular = linear_loss.popularity_only(held, 0.1)[late]
+    best = float(linear_loss.loss_of_sample(truth[late]).mean())
+    assert float(linear_loss.loss_of_sample(popular).mean()) == pytest.approx(best, rel=0.03)
+
+
+def test_an_interval_widens_where_sessions_are_alike_within() -> None:
+    values = np.repeat(np.random.default_rng(3).normal(size=200), 10)
+    alone = linear_loss.mean_by_session(values, np.arange(2_000).astype(np.uint64))
+    together = linear_loss.mean_by_session(values, np.repeat(np.arange(200), 10).astype(np.uint64))
+    assert together.high - together.low > 2 * (alone.high - alone.low)
+    assert together.low < values.mean() < together.high
+
+
+def test_linear_beats_an_intercept_and_popularity_where_events_say_what_items_are(tmp_path: Path) -> None:
+    settings = settings_of(is_on=True)
+    held = linear_pass.held(featured.data_set(tmp_path, 12_000).batches(settings), settings)
+    assert len(held) > 1_000
+    losses = linear_loss.loss_of_sample(held.margins)
+    for against in (linear_loss.intercept_only(held, 0.1), linear_loss.popularity_only(held, 0.1)):
+        difference = linear_loss.mean_by_session(losses - linear_loss.loss_of_sample(against), held.session)
+        assert difference.high < -0.1
+    late = slice(len(held) // 2, None)
+    part = Held(
+        held.margins[late], held.popularity[late], held.n_candidates[late], held.time_ms[late], held.session[late]
+    )
+    found = linear_loss.calibration_of(part)
+    assert found.followed.sum() == pytest.approx(found.expected.sum(), rel=0.15)
