@@ -87,12 +87,14 @@ def _learning() -> Mapping[str, Any]:
 
 
 def _recommending() -> Mapping[str, Any]:
-    """By the default ensemble, by readers of what it publishes, and with the member that is off by default."""
+    """By the default ensemble, by readers of what it publishes, and with each member that is off by default."""
     default = Learner(Settings())
     found = {**recommending.compiled(default.state), **recommending.by_reader(default.settings, default.state)}
-    with_knn = Learner(Settings.model_validate({"models": {"session_knn": {"enabled": True}}}))
-    beside = recommending.compiled(with_knn.state)
-    return {**found, **{f"with_session_knn_{name}": value for name, value in beside.items()}}
+    for member in ("session_knn", "linear"):
+        beside = Learner(Settings.model_validate({"models": {member: {"enabled": True}}}))
+        told = recommending.compiled(beside.state)
+        found.update({f"with_{member}_{name}": value for name, value in told.items()})
+    return found
 
 
 def main() -> None:

@@ -7,7 +7,8 @@ from functools import cache
 import numpy as np
 import pytest
 
-from consumer.messages import Float64Array
+from consumer.events.hashing import hash_text_32
+from consumer.messages import Float64Array, Outcome
 from consumer.models import linear_learning, linear_rows, popularity
 from consumer.models.item_to_item import gain
 from consumer.models.linear_model import COUNT, EVIDENCE, N_CANDIDATES, N_DISTINCT, N_ROWS, LinearScratch
@@ -144,6 +145,50 @@ def test_numbers_are_compared_with_those_of_the_latest_items() -> None:
     # the number, its square · the distance from the latest item and from the mean of the latest ones
     assert row_of(world, ["dear"], "cheap")[1] - plain == 4
     assert row_of(world, ["none"], "cheap")[1] - row_of(world, ["none"], "none")[1] == 2
+
+
+def said_of(world: World, item: str) -> dict[int, tuple[int, float]]:
+    """Features remembered of the item: text and number by name."""
+    columns = zip(*(column[world.row(item)].tolist() for column in world.model.linear.features), strict=True)
+    return {name: (text, value) for name, text, value in columns if name}
+
+
+PRICED = (("price", 3.0),)
+
+
+def test_what_an_event_says_of_its_item_is_known_from_the_next_one_on() -> None:
+    world = World(SETTINGS).learn(admitted([Event("shoe", features=PRICED), Event("hat", at_s=1.0)]))
+    name = hash_text_32(b"price")
+    assert said_of(world, "shoe") == {name: (0, float(np.float32(np.arcsinh(3.0))))}
+    dear = admitted([Event("shoe", "bob", at_s=3.0, features=(("price", 300.0),))])
+    assert said_of(world.learn(dear), "shoe") == {name: (0, float(np.float32(np.arcsinh(300.0))))}
+
+
+@pytest.mark.parametrize("outcome", [Outcome.LATE_POPULARITY_ONLY, Outcome.DUPLICATE])
+def test_what_late_and_repeated_events_say_is_passed_over(outcome: Outcome) -> None:
+    world = World(SETTINGS).learn(admitted([Event("shoe")]))
+    world.learn(admitted([Event("shoe", "bob", features=PRICED)], outcome))
+    assert said_of(world, "shoe") == {}
+
+
+def test_a_flood_says_nothing() -> None:
+    capped = small_settings(models=WITH_LINEAR, users={"daily_item_weight": 1.0})
+    rows = [Event("shoe", at_s=float(i), type="purchase") for i in range(3)]
+    world = World(capped).learn(admitted([*rows, Event("shoe", at_s=5.0, features=PRICED)]))
+    assert said_of(world, "shoe") == {}
+
+
+def test_who_comes_to_the_row_of_a_forgotten_user_or_item_inherits_nothing() -> None:
+    settings = small_settings(models=WITH_LINEAR, catalogue={"item_ttl_s": 1_000.0}, users={"user_ttl_s": 1_000.0})
+    rows = [Event(f"item-{i}", f"user-{i}", at_s=20.0 * i, type="purchase", features=PRICED) for i in range(400)]
+    world = World(settings).learn(admitted(rows))
+    assert len(world.model.items.touched) < 2_000  # rows were used again
+    world.learn(admitted([Event(f"new-{i}", f"new-{i}", at_s=8_000.0 + i) for i in range(40)]))
+    new = [world.row(f"new-{i}") for i in range(40)]
+    assert max(new) < 400
+    assert not any(column[new].any() for column in world.model.linear.features)
+    live = world.model.users.is_live == 1
+    assert set(world.model.linear.last_kind[live].tolist()) == {1, 3}
 
 
 N_ITEMS = 1_001

@@ -112,16 +112,17 @@ def _losses(name: str, held: Held) -> tuple[list[str], dict[str, Any]]:
 
 
 def _calibration(name: str, held: Held, figures: dict[str, Any]) -> list[str]:
-    found = linear_loss.calibration_of(held)
+    first, found = (linear_loss.calibration_of(held.bins, half) for half in (0, 1))
     figures["calibration"] = {"expected": found.expected.tolist(), "followed": found.followed.tolist()}
     rows = [
         [str(tenth + 1), f"{100 * expected:.2f}", f"{100 * followed:.2f}", f"{followed / max(expected, 1e-12):.2f}"]
         for tenth, (expected, followed) in enumerate(zip(found.expected, found.followed, strict=True))
     ]
-    total = float(found.followed.sum() / found.expected.sum())
+    totals = [float(half.followed.sum() / half.expected.sum()) for half in (first, found)]
     intro = (
-        f"{name}: chances as they were before each event, summed over all candidates, in tenths from the least to the "
-        f"most likely candidates, and how often one of them was the next. In all {total:.3f} times what was expected."
+        f"{name}: chances of all candidates before {found.n_events:,} events of the second half of the stream, in "
+        "tenths from the least to the most likely candidates, and how often one of them was the next. In all "
+        f"{totals[1]:.2f} times what was expected ({totals[0]:.2f} before {first.n_events:,} events of the first half)."
     )
     return ["", intro, *table(("tenth", "expected %", "followed %", "followed / expected"), rows)]
 

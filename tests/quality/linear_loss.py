@@ -11,7 +11,7 @@ from consumer.messages import Float64Array, UInt64Array
 from consumer.models.linear import OnlineRecommender
 from consumer.models.optimisers import AdaGrad
 from consumer.models.standardise import OnlineStandardiser
-from tests.quality.linear_pass import Held
+from tests.quality.linear_pass import Bins, Held
 
 N_RESAMPLES = 400
 N_TENTHS = 10
@@ -77,23 +77,18 @@ def mean_by_session(values: Float64Array, session: UInt64Array) -> Measured:
 
 @dataclass(frozen=True, slots=True)
 class Calibration:
-    """Tenths of the candidates' expected share, least likely candidates first."""
+    """Some tenths of the chances, least likely candidates first: bins are not cut, so there may be fewer than ten."""
 
-    expected: Float64Array  # (N_TENTHS,) chances summed, an event
-    followed: Float64Array  # (N_TENTHS,) of them that came
+    expected: Float64Array  # (tenths,) chances summed, an event
+    followed: Float64Array  # (tenths,) of them that came
+    n_events: int
 
 
-def calibration_of(held: Held) -> Calibration:
-    """Chances before learning against what came; each negative stands for those that were not drawn."""
-    chances = 1.0 / (1.0 + np.exp(np.log(held.n_candidates)[:, None] - held.margins))
-    weights = np.broadcast_to((held.n_candidates / (held.margins.shape[1] - 1))[:, None], chances.shape).copy()
-    weights[:, 0] = 1.0
-    came = np.zeros_like(chances)
-    came[:, 0] = 1.0
-    order = np.argsort(chances.ravel(), kind="stable")
-    expected = (chances * weights).ravel()[order]
-    tenth = np.minimum((np.cumsum(expected) / expected.sum() * N_TENTHS).astype(int), N_TENTHS - 1)
-    n = len(held)
-    return Calibration(
-        np.bincount(tenth, expected, N_TENTHS) / n, np.bincount(tenth, came.ravel()[order], N_TENTHS) / n
-    )
+def calibration_of(bins: Bins, half: int) -> Calibration:
+    """Chances before learning against what came, over all candidates of some events of a half of the stream."""
+    expected, followed, n = bins.expected[half], bins.followed[half], int(bins.n_events[half])
+    middle = np.cumsum(expected) - expected / 2
+    tenth = np.minimum((middle / max(expected.sum(), 1e-12) * N_TENTHS).astype(int), N_TENTHS - 1)
+    sums = [np.bincount(tenth, values, N_TENTHS) / max(n, 1) for values in (expected, followed)]
+    is_there = (sums[0] > 0) | (sums[1] > 0)
+    return Calibration(sums[0][is_there], sums[1][is_there], n)

@@ -7,10 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from consumer.messages import Float64Array
+from consumer.messages import Float64Array, Int64Array
 from tests.quality import featured, linear_loss, linear_pass
 from tests.quality.linear import settings_of
-from tests.quality.linear_pass import N_POPULARITY, Held
+from tests.quality.linear_pass import BINS_A_NAT, LEAST_MARGIN, N_BINS, N_POPULARITY, Bins, Held, allocate_bins
 
 N = 4_000
 N_CANDIDATES = 1_000
@@ -27,8 +27,19 @@ def drawn(log_odds: Float64Array, n: int = N, seed: int = 1) -> tuple[Held, Floa
     session = (np.arange(n) // 4).astype(np.uint64)
     popularity = np.zeros((n, 1 + K, N_POPULARITY))
     popularity[:, :, 0] = log_odds[rows]
-    held = Held(log_odds[rows], popularity, np.full(n, N_CANDIDATES), np.arange(n), session)
+    held = Held(log_odds[rows], popularity, np.full(n, N_CANDIDATES), np.arange(n), session, binned(log_odds, came))
     return held, log_odds[rows]
+
+
+def binned(log_odds: Float64Array, came: Int64Array) -> Bins:
+    """All candidates of each event."""
+    bins = allocate_bins(1)
+    places = np.clip((BINS_A_NAT * (log_odds - LEAST_MARGIN)).astype(int), 0, N_BINS - 1)
+    chances = 1.0 / (1.0 + (N_CANDIDATES - 1) * np.exp(-log_odds))
+    bins.expected[1] = len(came) * np.bincount(places, chances, N_BINS)
+    bins.followed[1] = np.bincount(places[came], minlength=N_BINS)
+    bins.n_events[1] = len(came)
+    return bins
 
 
 def skewed() -> Float64Array:
@@ -37,12 +48,16 @@ def skewed() -> Float64Array:
 
 
 def test_true_log_odds_are_calibrated_and_wrong_ones_are_not() -> None:
-    held, truth = drawn(skewed())
-    found = linear_loss.calibration_of(held)
-    assert found.followed == pytest.approx(found.expected, rel=0.2)
+    truth = skewed()
+    held, _ = drawn(truth)
+    found = linear_loss.calibration_of(held.bins, 1)
+    assert found.followed == pytest.approx(found.expected, rel=0.15)
     assert found.followed.sum() == pytest.approx(1.0)
-    too_sure = Held(2.0 * truth, held.popularity, held.n_candidates, held.time_ms, held.session)
-    assert linear_loss.calibration_of(too_sure).followed[0] > 1.5 * linear_loss.calibration_of(too_sure).expected[0]
+    assert len(found.expected) >= 8
+    rng = np.random.default_rng(1)
+    came = rng.choice(N_CANDIDATES, N, p=np.exp(truth) / np.exp(truth).sum())
+    too_sure = linear_loss.calibration_of(binned(2.0 * truth, came), 1)
+    assert too_sure.followed[-1] < 0.5 * too_sure.expected[-1]
 
 
 @pytest.mark.parametrize("of_all", [False, True])
@@ -82,9 +97,6 @@ def test_linear_beats_an_intercept_and_popularity_where_events_say_what_items_ar
     for against in (linear_loss.intercept_only(held, 0.1), linear_loss.popularity_only(held, 0.1)):
         difference = linear_loss.mean_by_session(losses - linear_loss.loss_of_sample(against), held.session)
         assert difference.high < -0.1
-    late = slice(len(held) // 2, None)
-    part = Held(
-        held.margins[late], held.popularity[late], held.n_candidates[late], held.time_ms[late], held.session[late]
-    )
-    found = linear_loss.calibration_of(part)
-    assert found.followed.sum() == pytest.approx(found.expected.sum(), rel=0.15)
+    found = linear_loss.calibration_of(held.bins, 1)
+    assert found.n_events > 100
+    assert found.followed.sum() == pytest.approx(found.expected.sum(), rel=0.2)
