@@ -68,6 +68,13 @@ def hot_kernel(function: Callable[P, R]) -> Callable[P, R]:
     return compiled
 
 
+def called_kernel(function: Callable[P, R]) -> Callable[P, R]:
+    """A `hot_kernel` that stays a call of its own: for what is long and rarely run, so that its callers stay small and
+    are compiled soon."""
+    compiled: Callable[P, R] = _njit(**_OPTIONS, _nrt=False)(function)
+    return compiled
+
+
 @_intrinsic  # type: ignore[untyped-decorator] # see above
 def _prefetch(_typing: Any, array: Any, row: Any, column: Any) -> Any:
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:

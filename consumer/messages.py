@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from enum import IntEnum
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from consumer.byte_column import ByteColumn
 
 UInt8Array = NDArray[np.uint8]
+UInt32Array = NDArray[np.uint32]
 UInt64Array = NDArray[np.uint64]
 Int16Array = NDArray[np.int16]
 Int32Array = NDArray[np.int32]
@@ -93,6 +94,14 @@ class RecordBatch:
         return len(self.values)
 
 
+class FeatureEntries(NamedTuple):
+    """Features of a batch's events, an entry each; those of one event lie side by side, each name once."""
+
+    name: UInt32Array  # (any,) hash of the name, never 0
+    text: UInt32Array  # (any,) hash of the text, never 0; 0: it is a number
+    value: Float64Array  # (any,) the number; 0 for a text
+
+
 @dataclass(frozen=True, slots=True)
 class EventBatch:
     """Decoded records as columns, before admission.
@@ -117,6 +126,9 @@ class EventBatch:
     event_type: Int16Array  # (n,) index into the settings' event types
     event_time_ms: Int64Array  # (n,)
     value: Float64Array  # (n,) NaN: the record carries none
+    feature_start: Int64Array  # (n,) its first entry of `features`
+    n_features: Int32Array  # (n,) all 0 where nobody learns from features
+    features: FeatureEntries
 
     def __len__(self) -> int:
         return len(self.outcome)
@@ -127,9 +139,13 @@ class EventBatch:
             return self
         columns: dict[str, Any] = {f.name: getattr(self, f.name) for f in fields(self)}
         for name, column in columns.items():
-            if name not in ("topic_hash", "text"):
+            if name not in SHARED_BY_ALL:
                 columns[name] = column[:n]
         return EventBatch(**columns)
+
+
+SHARED_BY_ALL = ("topic_hash", "text", "features")
+"""Fields of `EventBatch` that are no columns: its records point into them."""
 
 
 @dataclass(frozen=True, slots=True)

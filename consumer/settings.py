@@ -213,10 +213,36 @@ class SessionKnn(Section):
     time_constant_s: Seconds = 56 * 86_400.0
 
 
+class Linear(Section):
+    """A linear model over features of history, item and moment, and those that events carry (`features`)."""
+
+    enabled: bool = False
+    optimiser: Literal["sgd", "adagrad", "ftrl"] = "adagrad"
+    learning_rate: float = Field(0.1, gt=0, le=100)
+    schedule: Literal["constant", "inverse_scaling", "cosine_restarts"] = "constant"
+    schedule_power: float = Field(0.5, ge=0, le=1)
+    """Of inverse scaling: the rate after t steps is divided by (t + 1) to this power."""
+    schedule_period: int = Field(10_000, ge=1)
+    """Of cosine restarts: steps of the first cycle; each later one takes twice as many."""
+    l1: float = Field(0.0, ge=0)
+    l2: float = Field(0.0, ge=0)
+    clip: float = Field(10.0, gt=0)
+    """Greatest length of the gradient of one row."""
+    learn_one_in: int = Field(4, ge=1)
+    """One event in so many, chosen by hash, is learned from."""
+    negatives: int = Field(5, ge=1, le=100)
+    """Items that did not come, drawn for each one that did."""
+    weights: int = Field(65_536, ge=16, le=1 << 26)
+    """Hashed features have so many weights, 32 bytes each."""
+    item_features: int = Field(8, ge=1, le=32)
+    """Features remembered of an item: 12 bytes each, and 25 of working memory, for every item."""
+
+
 class Models(Section):
     popularity: Popularity = Popularity()
     item_to_item: ItemToItem = ItemToItem()
     session_knn: SessionKnn = SessionKnn()
+    linear: Linear = Linear()
 
 
 class Evaluation(Section):

@@ -53,7 +53,7 @@ def serve(
 ) -> Ended:
     """Be the writer. Holds the lease when called. Raises Fatal; Retryable or Fenced if taking over did not succeed."""
     state = new_state(settings)
-    codec = JsonCodec(settings.input)
+    codec = JsonCodec(settings.input, keeps_features=settings.models.linear.enabled)
     publisher = Publisher(settings, digest_of(settings), state.model, state.published, adapters.output, instance)
     recovered, loaded = TakeOver(settings, adapters, state, publisher).run(rebuild=rebuild)
     intake = Intake(state.admission, state.budget, codec.explain, adapters.letter, recovered)

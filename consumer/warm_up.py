@@ -28,7 +28,7 @@ def compile_kernels(settings: Settings) -> None:
 
     The state is thrown away after."""
     every = _hurried(settings)
-    codec = JsonCodec(settings.input)
+    codec = JsonCodec(settings.input, keeps_features=settings.models.linear.enabled)
     codec.compile()
     model, published = ModelState(every), PublishedRows(every.models.item_to_item.neighbours)
 

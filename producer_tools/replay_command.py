@@ -101,11 +101,20 @@ def replay(
             rich_help_panel=_MAPPING,
         ),
     ] = False,
+    features: Annotated[
+        str,
+        typer.Option(
+            metavar="A,B,C",
+            help="Columns that become features of the event.",
+            show_default=False,
+            rich_help_panel=_MAPPING,
+        ),
+    ] = "",
     numbers: Annotated[
         str,
         typer.Option(
             metavar="A,B,C",
-            help="Columns to send as numbers with --keep-names.",
+            help="Columns to send as numbers: features, or any with --keep-names.",
             show_default=False,
             rich_help_panel=_MAPPING,
         ),
@@ -172,6 +181,7 @@ def replay(
             event_types=option_texts.pairs("--type-map", type_map or []),
             default_type=default_type,
             keeps_names=keep_names,
+            features=option_texts.names("--features", features),
             numbers=frozenset(option_texts.names("--numbers", numbers)),
             needs_times=not keep_names
             or "event_time" in columns_of

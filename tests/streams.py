@@ -12,8 +12,8 @@ import numpy as np
 from hypothesis import strategies as st
 
 from consumer.events.admission import AdmittedBatch
-from consumer.events.hashing import hash_text, hash_topic
-from consumer.messages import EventBatch, Outcome, UInt64Array
+from consumer.events.hashing import hash_text, hash_text_32, hash_topic
+from consumer.messages import SHARED_BY_ALL, EventBatch, FeatureEntries, Outcome, UInt64Array
 from consumer.settings import Settings
 
 TOPIC = "behaviour-events"
@@ -34,6 +34,10 @@ class Event(NamedTuple):
     partition: int = 0
     offset: int | None = None
     event_id: str | None = None
+    features: tuple[tuple[str, str | float], ...] = ()
+
+
+SMALL_LINEAR = {"weights": 256, "item_features": 2, "learn_one_in": 1, "negatives": 3}
 
 
 def small_settings(**changes: Any) -> Settings:
@@ -42,7 +46,11 @@ def small_settings(**changes: Any) -> Settings:
     sections: dict[str, dict[str, Any]] = {
         "catalogue": {"max_items": 100},
         "users": {"max_users": 100, "history": 10, "remembered_pairs": 512, "daily_item_weight": 1e6},
-        "models": {"item_to_item": {"neighbours": 8}, "session_knn": {"sessions": 64, "recent": 8}},
+        "models": {
+            "item_to_item": {"neighbours": 8},
+            "session_knn": {"sessions": 64, "recent": 8},
+            "linear": SMALL_LINEAR,
+        },
         "publish": {"related": 8},
         "evaluation": {"sample_one_in": 1},
     }
@@ -52,6 +60,8 @@ def small_settings(**changes: Any) -> Settings:
 
 
 WITH_KNN = {"item_to_item": {"neighbours": 8}, "session_knn": {"enabled": True, "sessions": 64, "recent": 8}}
+WITH_LINEAR = {"item_to_item": {"neighbours": 8}, "linear": {"enabled": True, **SMALL_LINEAR}}
+WITH_ALL = {**WITH_KNN, **WITH_LINEAR}
 """The section `models` of small settings with every member on."""
 
 
@@ -83,7 +93,23 @@ def event_batch(rows: Sequence[Event]) -> EventBatch:
         event_type=np.array([TYPES.index(row.type) for row in rows], np.int16),
         event_time_ms=times_ms,
         value=np.full(len(rows), np.nan),
+        **_feature_columns(rows),
     )
+
+
+def _feature_columns(rows: Sequence[Event]) -> dict[str, Any]:
+    n_features = np.array([len(row.features) for row in rows], np.int32)
+    pairs = [pair for row in rows for pair in row.features]
+    texts = [hash_text_32(value.encode()) if isinstance(value, str) else 0 for _, value in pairs]
+    return {
+        "feature_start": np.cumsum(n_features, dtype=np.int64) - n_features,
+        "n_features": n_features,
+        "features": FeatureEntries(
+            np.array([hash_text_32(name.encode()) for name, _ in pairs], np.uint32),
+            np.array(texts, np.uint32),
+            np.array([0.0 if isinstance(value, str) else value for _, value in pairs], np.float64),
+        ),
+    }
 
 
 def admitted(rows: Sequence[Event], outcome: Outcome = Outcome.ADMITTED) -> AdmittedBatch:
@@ -95,9 +121,7 @@ def admitted(rows: Sequence[Event], outcome: Outcome = Outcome.ADMITTED) -> Admi
 
 def part_of_events(events: EventBatch, start: int, end: int) -> EventBatch:
     """Records start … end - 1 as a batch of their own."""
-    columns = {
-        f.name: getattr(events, f.name)[start:end] for f in fields(events) if f.name not in ("topic_hash", "text")
-    }
+    columns = {f.name: getattr(events, f.name)[start:end] for f in fields(events) if f.name not in SHARED_BY_ALL}
     return replace(events, **columns)
 
 
@@ -125,10 +149,20 @@ def busy_stream(seed: int, n: int, n_items: int, n_users: int, step_s: float = 5
             type=str(rng.choice(TYPES, p=(0.7, 0.15, 0.1, 0.05))),
             session=f"s-{i // 50}" if rng.random() < 0.2 else None,
             partition=int(rng.integers(3)),
+            features=(("brand", f"brand-{items[i] % 7}"), ("price", 1.0 + items[i] % 13)) if i % 3 else (),
         )
         for i in range(n)
     ]
 
+
+FEATURES: tuple[tuple[tuple[str, str | float], ...], ...] = (
+    (),
+    (("brand", "ours"), ("price", 12.5)),
+    (("brand", "theirs"), ("price", 99.0), ("size", 3.0)),
+    (("price", -1e300),),
+    (("size", "large"), ("brand", "ours")),
+)
+"""What events of hypothesis streams say of their items, whichever those are."""
 
 _STEPS_S = (0.0, 1.0, 20.0, 1_700.0, 2_000.0, 86_400.0)
 _BEHIND_S = (0.0, 0.0, 0.0, 5.0, 500.0, 5_000.0)
@@ -150,6 +184,7 @@ def streams(draw: st.DrawFn, n_items: int = 6, n_users: int = 3, n_partitions: i
                 type=draw(st.sampled_from(TYPES)),
                 session=draw(st.sampled_from((None, None, "s-1", "s-2"))),
                 partition=draw(st.integers(0, n_partitions - 1)),
+                features=draw(st.sampled_from(FEATURES)),
             )
         )
     return rows

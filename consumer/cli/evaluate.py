@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -89,6 +90,19 @@ def evaluate(
         str | None,
         typer.Option(help="Event type where the file names none.", show_default=False, rich_help_panel=_MAPPING),
     ] = None,
+    features: Annotated[
+        str,
+        typer.Option(
+            metavar="A,B,C",
+            help="Columns that become features of the event, for models.linear.",
+            show_default=False,
+            rich_help_panel=_MAPPING,
+        ),
+    ] = "",
+    numbers: Annotated[
+        str,
+        typer.Option(metavar="A,B", help="Those that are numbers.", show_default=False, rich_help_panel=_MAPPING),
+    ] = "",
     file_format: Annotated[
         FileFormat | None, typer.Option(help="Default: by the file's name.", rich_help_panel=_FILE)
     ] = None,
@@ -126,6 +140,7 @@ def evaluate(
     freshrank evaluate events.ndjson.gz
     freshrank evaluate clicks.csv --map user_id=visitorid --map item_id=itemid --map event_type=event \\
         --time-column timestamp --time-format epoch_milliseconds --type-map addtocart=cart
+    freshrank evaluate clicks.csv -c linear.yaml --features brand,price --numbers price
     freshrank evaluate sessions.csv.gz --map user_id=session_id --default-type view --protocol periods
     """
     settings = options.settings_of(config)
@@ -143,7 +158,11 @@ def evaluate(
         raise BadRequest(f"--period-days must be above 0, got {period_days:g}")
     plan = EvaluationPlan(Protocol(protocol), period_days, known_only, option_texts.names("--event-types", event_types))
     layout = layout_of(file, file_format, option_texts.names("--columns", columns), delimiter or None)
-    rows = _mapping(settings, mapping or [], time_column, time_format, type_map or [], default_type)
+    rows = replace(
+        _mapping(settings, mapping or [], time_column, time_format, type_map or [], default_type),
+        features=option_texts.names("--features", features),
+        numbers=frozenset(option_texts.names("--numbers", numbers)),
+    )
     with (
         closing(Recording(RecordingPlan(file, layout, rows, limit=limit, skips_bad_rows=skip_bad_rows))) as recording,
         console.progress_bar(file.name, recording.file.size_bytes) as on_progress,

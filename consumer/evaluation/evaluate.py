@@ -106,7 +106,10 @@ def admitted_batches(
     recording: Recording, path: Path, settings: Settings, found: Evaluated, *, skips_bad_rows: bool = False
 ) -> Iterator[AdmittedBatch]:
     """The recording as the worker's loop would learn it; counts in `found` what became of the rows. Raises BadRow."""
-    codec, admission = JsonCodec(settings.input), Admission(settings.input)
+    codec, admission = (
+        JsonCodec(settings.input, keeps_features=settings.models.linear.enabled),
+        Admission(settings.input),
+    )
     for rows in recording.blocks(BLOCK_ROWS):
         records = _records(rows)
         events = codec.decode(records)

@@ -6,11 +6,12 @@ import numpy as np
 
 from consumer.byte_column import ByteColumn
 from consumer.errors import MalformedEvent
+from consumer.events import feature_entries
 from consumer.events.hashing import hash_each, hash_topic
 from consumer.events.leftovers import Leftovers
 from consumer.events.reference import ReferenceDecoder
 from consumer.events.scanner import LEFT_TO_REFERENCE, Columns, Coordinates, empty_columns, rules_of, scan
-from consumer.messages import EventBatch, Int64Array, Outcome, RecordBatch, UInt8Array
+from consumer.messages import EventBatch, FeatureEntries, Int64Array, Outcome, RecordBatch, UInt8Array
 from consumer.settings import Input
 
 
@@ -20,9 +21,10 @@ class JsonCodec:
     What a record becomes depends on its own bytes and coordinates alone, never on its neighbours.
     """
 
-    def __init__(self, settings: Input) -> None:
-        self._rules = rules_of(settings)
-        self._reference = ReferenceDecoder(settings)
+    def __init__(self, settings: Input, *, keeps_features: bool = False) -> None:
+        """`keeps_features`: somebody learns from the events' features; else they are only looked at."""
+        self._rules = rules_of(settings, keeps_features=keeps_features)
+        self._reference = ReferenceDecoder(settings, keeps_features=keeps_features)
 
     def compile(self) -> None:
         """Compile the kernels, or load them from the cache, so that the first batch isn't slow."""
@@ -40,16 +42,17 @@ class JsonCodec:
         coordinates = Coordinates(np.uint64(topic_hash), batch.partitions, batch.offsets, batch.timestamps_ms)
         columns.outcome[batch.values.is_null != 0] = Outcome.TOMBSTONE
         text = batch.values.text
-        scan(text, batch.values.bounds, coordinates, self._rules, columns)
+        features = scan(text, batch.values.bounds, coordinates, self._rules, columns)
         left = np.flatnonzero(columns.outcome == LEFT_TO_REFERENCE)
         if len(left):
-            text = self._decode_left(batch, left, topic_hash, columns)
+            text, features = self._decode_left(batch, left, topic_hash, columns, features)
         return EventBatch(
             topic_hash=topic_hash,
             partitions=batch.partitions,
             offsets=batch.offsets,
             timestamps_ms=batch.timestamps_ms,
             text=text,
+            features=features,
             **columns._asdict(),
         )
 
@@ -67,8 +70,11 @@ class JsonCodec:
             return error.detail
         return ""
 
-    def _decode_left(self, batch: RecordBatch, rows: Int64Array, topic_hash: int, columns: Columns) -> UInt8Array:
-        """Decode these rows by the reference; gives the batch's text with their ids behind it."""
+    def _decode_left(
+        self, batch: RecordBatch, rows: Int64Array, topic_hash: int, columns: Columns, features: FeatureEntries
+    ) -> tuple[UInt8Array, FeatureEntries]:
+        """Decode these rows by the reference; gives the batch's text with their ids behind it, and its features with
+        theirs behind them."""
         leftovers = Leftovers(topic_hash)
         for row in rows.tolist():
             value = batch.values[row]
@@ -83,5 +89,5 @@ class JsonCodec:
             else:
                 leftovers.add(row, event, int(batch.partitions[row]), int(batch.offsets[row]))
         text = np.concatenate((batch.values.text, np.frombuffer(leftovers.text(), np.uint8)))
-        leftovers.write(text, len(batch.values.text), columns)
-        return text
+        leftovers.write(text, len(batch.values.text), len(features.name), columns)
+        return text, feature_entries.joined(features, leftovers.features())

@@ -22,6 +22,8 @@ class Field(IntEnum):
 
 
 N_FIELDS = len(Field)
+MAX_FEATURES = 32
+"""Most features kept of one event, the first ones."""
 FARTHEST_MS = 2**61
 """Bound of the allowance for future times, so that adding it to a timestamp stays within 64 bits."""
 

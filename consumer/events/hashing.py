@@ -130,6 +130,12 @@ def hash_128(text: UInt8Array, start: int, length: int) -> Hash:
 
 
 @hot_kernel
+def hash_32(text: UInt8Array, start: int, length: int) -> np.uint32:
+    """32 bits of the hash, never 0: for what is told apart and never published, such as names of features."""
+    return np.uint32(max(hash_128(text, start, length)[0] >> np.uint64(32), np.uint64(1)))
+
+
+@hot_kernel
 def hash_coordinates(topic_hash: np.uint64, partition: int, offset: int) -> Hash:
     """What stands for the id of an event that has none; the same whenever the record is read again.
 
@@ -153,6 +159,11 @@ def hash_text(text: bytes) -> tuple[int, int]:
     # a bytearray gives a writable array, the type for which the kernels are compiled already
     first, second = hash_128(np.frombuffer(bytearray(text), dtype=np.uint8), 0, len(text))
     return int(first), int(second)
+
+
+def hash_text_32(text: bytes) -> int:
+    """`hash_32` of a text given as UTF-8."""
+    return max(hash_text(text)[0] >> 32, 1)
 
 
 def hash_topic(topic: str) -> int:

@@ -13,7 +13,7 @@ from typing import NamedTuple
 import msgspec
 
 from consumer.errors import MalformedEvent
-from consumer.events.fields import Field, event_type_index, field_names
+from consumer.events.fields import MAX_FEATURES, Field, event_type_index, field_names
 from consumer.events.times import EventTimes
 from consumer.events.values import finite_number, id_text, raw_type, shortened, text_of, wrong_type
 from consumer.messages import Outcome
@@ -34,12 +34,15 @@ class DecodedEvent(NamedTuple):
     session_id: bytes | None
     value: float
     """NaN: the record carries none."""
+    features: tuple[tuple[str, str | float], ...] = ()
+    """Name and text or number of the first MAX_FEATURES, where they are kept."""
 
 
 class ReferenceDecoder:
     """Decodes the value of one record, strictly."""
 
-    def __init__(self, settings: Input) -> None:
+    def __init__(self, settings: Input, *, keeps_features: bool = False) -> None:
+        self._keeps_features = keeps_features
         self._names = field_names(settings)
         self._event_types = event_type_index(settings)
         self._default_event_type = settings.default_event_type
@@ -51,7 +54,7 @@ class ReferenceDecoder:
     def decode(self, value: bytes, timestamp_ms: int) -> DecodedEvent:
         """The event of a record with this value and this timestamp of its own. Raises MalformedEvent."""
         members = self._members(value)
-        event = DecodedEvent(
+        return DecodedEvent(
             event_id=self._id(members, Field.EVENT_ID),
             user_id=self._required_id(members, Field.USER_ID),
             item_id=self._required_id(members, Field.ITEM_ID),
@@ -59,9 +62,8 @@ class ReferenceDecoder:
             event_time_ms=self._times.of_event(self._member(members, Field.EVENT_TIME), timestamp_ms),
             session_id=self._id(members, Field.SESSION_ID),
             value=self._value(members),
+            features=self._features(members),
         )
-        self._check_features(members)
-        return event
 
     def _members(self, value: bytes) -> _Members:
         if not value:
@@ -105,17 +107,22 @@ class ReferenceDecoder:
         raw = self._member(members, Field.VALUE)
         return float("nan") if raw is None else finite_number(raw, self._names[Field.VALUE])
 
-    def _check_features(self, members: _Members) -> None:
-        """Features must be a flat object of strings and finite numbers; they are not kept yet."""
+    def _features(self, members: _Members) -> tuple[tuple[str, str | float], ...]:
+        """Features must be a flat object of strings and finite numbers, kept or not."""
         raw = self._member(members, Field.FEATURES)
         if raw is None:
-            return
+            return ()
         name = self._names[Field.FEATURES]
         if raw_type(raw) != "object":
             raise wrong_type(name, raw, "an object of numbers and strings")
-        for feature, value in self._object.decode(raw).items():
-            path = f"{name}.{feature}"
-            if raw_type(value_text := bytes(value)) == "number":
-                finite_number(value_text, path)
-            elif raw_type(value_text) != "string":
-                raise wrong_type(path, value_text, "a number or a string")
+        found = [
+            (feature, _feature(bytes(value), f"{name}.{feature}"))
+            for feature, value in self._object.decode(raw).items()
+        ]
+        return tuple(found[:MAX_FEATURES]) if self._keeps_features else ()
+
+
+def _feature(raw: bytes, path: str) -> str | float:
+    if raw_type(raw) == "number":
+        return finite_number(raw, path)
+    return text_of(raw, path, "a number or a string")

@@ -9,10 +9,14 @@ from typing import NamedTuple
 
 import numpy as np
 
-from consumer.events.fields import FARTHEST_MS, Field, event_type_index, field_names, max_future_ms
+from consumer.events import feature_entries
+from consumer.events.feature_entries import read_entries
+from consumer.events.fields import FARTHEST_MS, MAX_FEATURES, Field, event_type_index, field_names, max_future_ms
 from consumer.events.hashing import Hash, hash_128, hash_coordinates
+from consumer.events.json_text import NOT_PLAIN
 from consumer.events.members import (
     ABSENT,
+    FLAT_OBJECT,
     N_GUESSED,
     NUMBER,
     STRING,
@@ -27,6 +31,7 @@ from consumer.events.members import (
 from consumer.events.plain_values import NO_TIME, decimal_number, epoch_ms, is_plain_integer, rfc3339_ms
 from consumer.kernels import hot_kernel
 from consumer.messages import (
+    FeatureEntries,
     Float64Array,
     Int16Array,
     Int32Array,
@@ -71,6 +76,7 @@ class Rules(NamedTuple):
     max_id_bytes: int
     earliest_ms: int
     max_future_ms: int
+    keeps_features: bool
 
 
 class Coordinates(NamedTuple):
@@ -95,9 +101,11 @@ class Columns(NamedTuple):
     event_type: Int16Array
     event_time_ms: Int64Array
     value: Float64Array
+    feature_start: Int64Array
+    n_features: Int32Array
 
 
-def rules_of(settings: Input) -> Rules:
+def rules_of(settings: Input, *, keeps_features: bool = False) -> Rules:
     """The rules of these settings."""
     types = event_type_index(settings)
     default = settings.default_event_type
@@ -110,6 +118,7 @@ def rules_of(settings: Input) -> Rules:
         max_id_bytes=settings.max_id_bytes,
         earliest_ms=max(-FARTHEST_MS, min(settings.earliest_event_time_ms, FARTHEST_MS)),
         max_future_ms=max_future_ms(settings),
+        keeps_features=keeps_features,
     )
 
 
@@ -126,17 +135,29 @@ def empty_columns(n: int) -> Columns:
         event_type=np.zeros(n, dtype=np.int16),
         event_time_ms=np.zeros(n, dtype=np.int64),
         value=np.zeros(n, dtype=np.float64),
+        feature_start=np.zeros(n, dtype=np.int64),
+        n_features=np.zeros(n, dtype=np.int32),
     )
 
 
-def scan(text: UInt8Array, bounds: Int64Array, coordinates: Coordinates, rules: Rules, columns: Columns) -> None:
+def scan(
+    text: UInt8Array, bounds: Int64Array, coordinates: Coordinates, rules: Rules, columns: Columns
+) -> FeatureEntries:
     """Decode records into `columns` (their `outcome` TOMBSTONE where there is nothing to decode).
 
     Record i is `text[bounds[i]:bounds[i + 1]]`; `text` ends with PADDING. Every record that isn't plain gets the
-    outcome LEFT_TO_REFERENCE and zeros. Releases the GIL.
+    outcome LEFT_TO_REFERENCE and zeros. Gives the entries to which the columns point, where the rules keep features.
+    Releases the GIL.
     """
     guesses = np.full(N_GUESSED, UNKNOWN, dtype=np.int64)
-    _scan(text, bounds, coordinates, rules, columns, guesses, no_members())
+    n_rows, row = len(columns.outcome), 0
+    n_entries = np.zeros(1, dtype=np.int64)
+    entries = feature_entries.allocate(MAX_FEATURES + 2 * n_rows if rules.keeps_features else 0)
+    while True:
+        row = _scan(text, bounds, coordinates, rules, columns, guesses, no_members(), entries, n_entries, row)
+        if row == n_rows:
+            return feature_entries.first_entries(entries, int(n_entries[0]))
+        entries = feature_entries.joined(entries, feature_entries.allocate(len(entries.name)))
 
 
 @hot_kernel
@@ -148,13 +169,22 @@ def _scan(
     columns: Columns,
     guesses: Int64Array,
     members: Members,
-) -> None:
-    for row in range(len(columns.outcome)):
+    entries: FeatureEntries,
+    n_entries: Int64Array,
+    first: int,
+) -> int:
+    """Decode from record `first` on; returns the record before which it stopped for want of room."""
+    for row in range(first, len(columns.outcome)):
+        if rules.keeps_features and n_entries[0] + MAX_FEATURES > len(entries.name):
+            return row
         if columns.outcome[row] == _TOMBSTONE:
             continue
         columns.outcome[row] = LEFT_TO_REFERENCE
         if find_members(text, bounds[row], bounds[row + 1], rules.fields, guesses, members):
-            columns.outcome[row] = _decoded(text, bounds[row + 1], row, coordinates, rules, members, columns)
+            columns.outcome[row] = _decoded(
+                text, bounds[row + 1], row, coordinates, rules, members, columns, entries, n_entries
+            )
+    return len(columns.outcome)
 
 
 @hot_kernel
@@ -213,6 +243,8 @@ def _decoded(
     rules: Rules,
     members: Members,
     columns: Columns,
+    entries: FeatureEntries,
+    n_entries: Int64Array,
 ) -> int:
     """The record's outcome; if it is ADMITTED, its columns are written."""
     kinds = members.kinds
@@ -231,8 +263,16 @@ def _decoded(
         value = decimal_number(text, members.begins[_VALUE], members.ends[_VALUE])
     if (np.isnan(value) and kinds[_VALUE] != ABSENT) or kinds[_FEATURES] == STRING or kinds[_FEATURES] == NUMBER:
         return LEFT_TO_REFERENCE
+    n_features = 0
+    if rules.keeps_features and kinds[_FEATURES] == FLAT_OBJECT:
+        n_features = read_entries(text, members.begins[_FEATURES], members.ends[_FEATURES], entries, n_entries[0])
+        if n_features == NOT_PLAIN:
+            return LEFT_TO_REFERENCE
     if event_type == UNKNOWN:
         return _IGNORED_TYPE
+    columns.feature_start[row] = n_entries[0]
+    columns.n_features[row] = n_features
+    n_entries[0] += n_features
     columns.event_type[row] = event_type
     columns.event_time_ms[row] = time_ms
     columns.value[row] = value

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from consumer.kernels import hot_kernel
+from consumer.kernels import called_kernel, hot_kernel
 from consumer.learning import daily_cap, drift
 from consumer.learning.drift import NEXT, SCORE
 from consumer.learning.look_ahead import look_ahead
@@ -20,7 +20,11 @@ from consumer.messages import Outcome
 from consumer.models import (
     ensemble,
     histories,
+    item_features,
     item_to_item,
+    linear_learning,
+    linear_model,
+    linear_rows,
     popularity,
     recency_index,
     repeat,
@@ -34,7 +38,9 @@ _LATE_POPULARITY_ONLY = int(Outcome.LATE_POPULARITY_ONLY)
 
 
 @hot_kernel
-def _learn_sequence(state: State, limits: Limits, columns: Columns, i: int, item: int, is_counted: bool) -> None:
+def _learn_sequence(
+    state: State, limits: Limits, columns: Columns, i: int, item: int, is_new: bool, is_counted: bool
+) -> None:
     """Learn an event that enters its user's history; one that isn't counted adds nothing to what items say."""
     history = state.work.history
     time_ms = columns.time_ms[i]
@@ -45,7 +51,10 @@ def _learn_sequence(state: State, limits: Limits, columns: Columns, i: int, item
         draw = draw_of(limits.topic_hash, columns.partitions[i], columns.offsets[i])
         is_test = is_sampled(draw, limits.sample_one_in)
         if is_test or (drift.is_raised(state.drift, NEXT) and is_sampled(draw, limits.sample_one_in_raised)):
-            rank_sample(state, n_history, item, time_ms, is_test)
+            last_kind = linear_model.last_kind_of(state.ensemble.linear, user)
+            rank_sample(state, n_history, last_kind, item, time_ms, is_test)
+        if linear_model.is_on(state.ensemble.linear) and is_counted and not is_new:
+            _learn_linear(state, limits, columns, i, item, user, n_history)
         back = repeat.learn_event(state.ensemble.repeat, history, n_history, item, state.drift.factor[NEXT])
     session = histories.session_of(state.histories, user, columns.session_key[i], time_ms, limits.session_gap_ms)
     before = state.work.before
@@ -63,7 +72,21 @@ def _learn_sequence(state: State, limits: Limits, columns: Columns, i: int, item
             item, session_ring.key_of(columns.user_key[i, 0], session), time_ms,
         )  # fmt: skip
     histories.push(state.histories, user, item, session, columns.session_key[i] != np.uint64(0), time_ms)
+    linear_model.note_kind(state.ensemble.linear, user, columns.event_type[i])
     recency_index.touch(state.users, user, time_ms)
+
+
+@hot_kernel
+def _learn_linear(state: State, limits: Limits, columns: Columns, i: int, item: int, user: int, n_history: int) -> None:
+    key = draw_of(limits.topic_hash, columns.partitions[i], columns.offsets[i])
+    models = state.ensemble
+    if linear_learning.is_chosen(models.linear_plan, key):
+        models.linear.learned.rate_factor[0] = state.drift.factor[NEXT]
+        linear_learning.learn_event(
+            models.linear, models.linear_plan, models.linear_scratch, state.popularity, models.item_to_item,
+            state.items.is_live, state.items.counts[N_LIVE], state.items.counts[N_USED], state.work.history,
+            n_history, item, linear_model.last_kind_of(models.linear, user), np.float64(columns.time_ms[i]), key,
+        )  # fmt: skip
 
 
 @hot_kernel
@@ -75,7 +98,8 @@ def _learn_event(state: State, limits: Limits, columns: Columns, i: int) -> None
     is_counted = weight != 0.0 or columns.weight[i] == 0.0
     is_late = columns.outcome[i] == _LATE_POPULARITY_ONLY
     item = recency_index.find(state.items, columns.item_key[i, 0], columns.item_key[i, 1])
-    if item == NONE:
+    is_new = item == NONE
+    if is_new:
         item = new_item(state, limits, columns, i)
     elif weight > 0.0 and not is_late:
         alpha = state.drift.factor[SCORE] * popularity.MIXTURE_STEP
@@ -83,7 +107,11 @@ def _learn_event(state: State, limits: Limits, columns: Columns, i: int) -> None
         if limits.drift.is_on:
             drift.note_positive(state.drift, state.popularity.work, chance, weight)
     if columns.enters_history[i] and not is_late:
-        _learn_sequence(state, limits, columns, i, item, is_counted)
+        _learn_sequence(state, limits, columns, i, item, is_new, is_counted)
+    if columns.n_features[i] > 0 and linear_model.is_on(state.ensemble.linear) and is_counted and not is_late:
+        linear = state.ensemble.linear
+        item_features.remember(linear.features, item, columns.features, columns.feature_start[i], columns.n_features[i])
+        linear_rows.observe_features(linear, item, np.float64(columns.time_ms[i]))
     popularity.learn_event(
         state.popularity, state.items.counts[N_USED], state.items.is_live, state.items.dirty,
         item, weight, columns.time_ms[i],
@@ -95,7 +123,7 @@ def _learn_event(state: State, limits: Limits, columns: Columns, i: int) -> None
     drift.react(state.drift, state.detectors, limits.drift)
 
 
-@hot_kernel
+@called_kernel
 def learn_events(state: State, limits: Limits, columns: Columns, start: int, stop: int) -> tuple[int, int]:
     """Learn records start … stop - 1; returns where it stopped and why."""
     state.work.n_expected[:] = 0

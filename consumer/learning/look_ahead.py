@@ -8,7 +8,7 @@ from consumer.kernels import hot_kernel, prefetch
 from consumer.learning import daily_cap
 from consumer.learning.pass_state import N_EXPECTED, Columns, Limits, State
 from consumer.messages import Int32Array, Outcome
-from consumer.models import histories, item_to_item, popularity, recency_index
+from consumer.models import histories, item_features, item_to_item, linear_model, popularity, recency_index
 from consumer.models.recency_index import NONE
 
 LOOK_AHEAD = 4  # events
@@ -39,6 +39,8 @@ def look_ahead(state: State, limits: Limits, columns: Columns, i: int) -> None:
             recency_index.prefetch_row(items, item)
             popularity.prefetch_row(state.popularity, item)
             item_to_item.prefetch_row(state.ensemble.item_to_item, item)
+            if columns.n_features[middle] > 0 and linear_model.is_on(state.ensemble.linear):
+                item_features.prefetch_row(state.ensemble.linear.features, item)
         user = recency_index.find(users, columns.user_key[middle, 0], columns.user_key[middle, 1])
         if user != NONE:
             recency_index.prefetch_row(users, user)

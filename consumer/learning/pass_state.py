@@ -13,7 +13,7 @@ from consumer.learning.cases import CaseArrays
 from consumer.learning.daily_cap import CapArrays
 from consumer.learning.drift import DriftArrays, DriftPolicy
 from consumer.learning.quality import QualityArrays
-from consumer.messages import Float64Array, Int32Array, Int64Array, UInt8Array, UInt64Array
+from consumer.messages import FeatureEntries, Float64Array, Int16Array, Int32Array, Int64Array, UInt8Array, UInt64Array
 from consumer.models import logit
 from consumer.models.ensemble import Ensemble
 from consumer.models.histories import HistoryArrays
@@ -50,6 +50,10 @@ class Columns(NamedTuple):
     time_ms: Int64Array
     weight: Float64Array
     enters_history: UInt8Array
+    event_type: Int16Array
+    feature_start: Int64Array
+    n_features: Int32Array
+    features: FeatureEntries
 
 
 class Work(NamedTuple):

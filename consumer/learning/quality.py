@@ -15,7 +15,7 @@ from consumer.messages import Int64Array, UInt8Array
 
 WINDOW = 2_000
 CUTOFF = 20
-MEMBERS = ("ensemble", "item_to_item", "repeat", "popularity", "session_knn")
+MEMBERS = ("ensemble", "item_to_item", "repeat", "popularity", "session_knn", "linear")
 OFF = 255
 """In place of a rank: the member was not asked."""
 
@@ -31,11 +31,17 @@ def allocate() -> QualityArrays:
 
 @kernel
 def record(
-    quality: QualityArrays, ensemble: int, item_to_item: int, repeat: int, popularity: int, session_knn: int
+    quality: QualityArrays,
+    ensemble: int,
+    item_to_item: int,
+    repeat: int,
+    popularity: int,
+    session_knn: int,
+    linear: int,
 ) -> None:
     """Keep one sample's places (0: not listed, OFF: not asked)."""
     place = quality.n_samples[0] % WINDOW
-    ranks = (ensemble, item_to_item, repeat, popularity, session_knn)
+    ranks = (ensemble, item_to_item, repeat, popularity, session_knn, linear)
     for member in range(len(ranks)):
         is_told = ranks[member] <= CUTOFF or ranks[member] == OFF
         quality.ranks[place, member] = ranks[member] if is_told else 0

@@ -16,7 +16,16 @@ from consumer.learning.pass_state import (
     Limits,
     State,
 )
-from consumer.models import ensemble, histories, item_to_item, popularity, recency_index, session_knn
+from consumer.models import (
+    ensemble,
+    histories,
+    item_features,
+    item_to_item,
+    linear_model,
+    popularity,
+    recency_index,
+    session_knn,
+)
 from consumer.models.recency_index import N_LIVE, N_RETIRED, N_USED, NONE, OLDEST
 
 MIN_RETIRED = 64
@@ -30,6 +39,8 @@ def _retire_item(state: State, item: int) -> None:
     item_to_item.forget_item(state.ensemble.item_to_item, item)
     if ensemble.has_session_knn(state.ensemble.sessions):
         session_knn.forget_item(state.ensemble.session_knn, item)
+    if linear_model.is_on(state.ensemble.linear):
+        item_features.forget_item(state.ensemble.linear.features, item)
     recency_index.retire(state.items, item)
 
 
@@ -99,6 +110,7 @@ def user_of(state: State, limits: Limits, key_0: np.uint64, key_1: np.uint64) ->
             _remove_user(state, state.users.counts[OLDEST])
         user = recency_index.insert(state.users, key_0, key_1)
         histories.clear(state.histories, user)
+        linear_model.note_kind(state.ensemble.linear, user, -1)
     return user
 
 

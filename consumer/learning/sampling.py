@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 
-from consumer.kernels import hot_kernel
+from consumer.kernels import called_kernel, hot_kernel
 from consumer.learning import cases, quality
 from consumer.learning.drift import NEXT
 from consumer.learning.pass_state import State
 from consumer.models import ensemble, fusion, logit, popularity
-from consumer.models.logit import ITEM_TO_ITEM, SESSION_KNN, Pool
+from consumer.models.logit import ITEM_TO_ITEM, LINEAR, SESSION_KNN, Pool
 from consumer.models.recency_index import N_LIVE
 from consumer.models.recommend import LISTED, MERGED, REPEATED, place_of
 
@@ -30,8 +30,8 @@ def draw_of(topic_hash: np.uint64, partition: int, offset: int) -> np.uint64:
     return np.uint64(x ^ (x >> np.uint64(31)))
 
 
-@hot_kernel
-def rank_next(state: State, n_history: int, item: int, time_ms: int, is_test: bool) -> int:
+@called_kernel
+def rank_next(state: State, n_history: int, last_kind: int, item: int, time_ms: int, is_test: bool) -> int:
     """Rank for the history in `work`; a test is noted in `quality`: where the next item stands in each list.
 
     Returns its place in the list outside the history, 0 if it isn't there. Changes nothing else.
@@ -40,7 +40,7 @@ def rank_next(state: State, n_history: int, item: int, time_ms: int, is_test: bo
     models, lists, pool = state.ensemble, state.work.lists, state.work.pool
     top = state.popularity.top
     ensemble.recommend(
-        models, state.popularity, state.items.counts[N_LIVE], state.items.is_live, history, n_history,
+        models, state.popularity, state.items.counts[N_LIVE], state.items.is_live, history, n_history, last_kind,
         np.float64(time_ms), pool, lists,
     )  # fmt: skip
     place = place_of(lists.listed, lists.lengths[LISTED], item)
@@ -52,12 +52,13 @@ def rank_next(state: State, n_history: int, item: int, time_ms: int, is_test: bo
             place_of(lists.repeated, lists.lengths[REPEATED], item),
             place_of(top, len(top), item),
             _place_proposed(pool, SESSION_KNN, item),
+            place_judged(pool, item),
         )
     return place
 
 
 @hot_kernel
-def rank_sample(state: State, n_history: int, item: int, time_ms: int, is_test: bool) -> None:
+def rank_sample(state: State, n_history: int, last_kind: int, item: int, time_ms: int, is_test: bool) -> None:
     """Test before training; the fusion learns from it. An item that just repeats is no test.
 
     Where it is not to be one either, only the fusion learns.
@@ -66,7 +67,7 @@ def rank_sample(state: State, n_history: int, item: int, time_ms: int, is_test: 
     factor = state.drift.factor[NEXT]
     if state.work.history[0] == item:
         return
-    place = rank_next(state, n_history, item, time_ms, is_test)
+    place = rank_next(state, n_history, last_kind, item, time_ms, is_test)
     lists, shares, n_live = state.work.lists, state.popularity, state.items.counts[N_LIVE]
     if is_test:
         beforehand = popularity.weigh_half_lives(shares, n_live, shares.work)
@@ -88,3 +89,23 @@ def _place_proposed(pool: Pool, member: int, item: int) -> int:
     if pool.n_proposed[member] < 0:
         return quality.OFF
     return place_of(pool.proposed[member], pool.n_proposed[member], item)
+
+
+@hot_kernel
+def place_judged(pool: Pool, item: int) -> int:
+    """Where the item would stand if `linear` alone ordered what the others propose (ties: smaller row); quality.OFF
+    where it is off."""
+    if pool.n_proposed[LINEAR] < 0:
+        return quality.OFF
+    own = -1
+    for c in range(pool.n_items[0]):
+        if pool.items[c] == item:
+            own = c
+    if own < 0 or pool.is_faulty[LINEAR]:
+        return 0
+    place = 1
+    for c in range(pool.n_items[0]):
+        is_better = pool.judged[c] > pool.judged[own]
+        if is_better or (pool.judged[c] == pool.judged[own] and pool.items[c] < item):
+            place += 1
+    return min(place, quality.CUTOFF + 1)

@@ -150,4 +150,8 @@ class Trainer:
             time_ms=events.event_time_ms,
             weight=self._weights[kinds],
             enters_history=self._enters_history[kinds],
+            event_type=events.event_type,
+            feature_start=events.feature_start,
+            n_features=events.n_features,
+            features=events.features,
         )

@@ -18,7 +18,7 @@ from consumer.learning.quality import WINDOW, QualityArrays
 from consumer.learning.rows import evict, needs_user_room, user_of
 from consumer.learning.sampling import rank_next
 from consumer.messages import UInt8Array
-from consumer.models import histories, recency_index
+from consumer.models import histories, linear_model, recency_index
 from consumer.models.recency_index import NONE
 
 # What is asked about a record.
@@ -63,7 +63,8 @@ def _ask(testing: State, columns: Columns, trials: Trials, i: int, item: int, us
     if n_history == 0 or item == NONE:
         return
     trials.is_repeat[i] = 1 if history[0] == item else 0
-    rank_next(testing, n_history, item, columns.time_ms[i], True)
+    last_kind = linear_model.last_kind_of(testing.ensemble.linear, user)
+    rank_next(testing, n_history, last_kind, item, columns.time_ms[i], True)
     place = (trials.scratch.n_samples[0] - 1) % WINDOW
     for member in range(trials.ranks.shape[1]):
         trials.ranks[i, member] = trials.scratch.ranks[place, member]
@@ -107,5 +108,6 @@ def ask_only(
         session = histories.session_of(state.histories, user, columns.session_key[i], time_ms, limits.session_gap_ms)
         names_session = columns.session_key[i] != np.uint64(0)
         histories.push(state.histories, user, item, session, names_session, time_ms)
+        linear_model.note_kind(state.ensemble.linear, user, columns.event_type[i])
         recency_index.touch(state.users, user, time_ms)
     return stop, DONE

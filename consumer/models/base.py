@@ -7,14 +7,15 @@ of `consumer.learning` runs the same kernels, fused into one loop; the classes a
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, ClassVar, Protocol
 
 import numpy as np
+from numpy.typing import DTypeLike
 
-from consumer.messages import Float64Array, Int32Array, Int64Array, UInt8Array, UInt64Array
+from consumer.messages import Float64Array, Int32Array, Int64Array, UInt8Array, UInt32Array, UInt64Array
 from consumer.tables import Array
 
 NEUTRAL = 0.0
@@ -40,6 +41,10 @@ class Law(StrEnum):
     UPDATES_COMMUTE = "updates of several that learned side by side give what one would have learned from all"
 
 
+def _none(dtype: DTypeLike, *shape: int) -> Callable[[], Any]:
+    return lambda: np.zeros((0, *shape), dtype)
+
+
 @dataclass(frozen=True, slots=True)
 class Interactions:
     """Interactions in the order of the stream, as columns. A negative row stands for no item (any more)."""
@@ -52,6 +57,12 @@ class Interactions:
     predecessors: Int32Array  # (n, item_to_item.WINDOW) items of its session, latest first, then negative
     history: Int32Array  # (n, any) items of its user, latest first
     n_history: Int32Array  # (n,) how many of them count; a negative one among them is gone
+    # What only `linear` asks for; empty where nobody does.
+    key: UInt64Array = field(default_factory=_none(np.uint64))  # (n,) hash of its coordinates
+    last_kind: UInt8Array = field(default_factory=_none(np.uint8))  # (n,) type of the history's latest event + 1, or 0
+    feature_name: UInt32Array = field(default_factory=_none(np.uint32, 0))  # (n, any) as in `FeatureEntries`; 0: none
+    feature_text: UInt32Array = field(default_factory=_none(np.uint32, 0))  # (n, any)
+    feature_value: Float64Array = field(default_factory=_none(np.float64, 0))  # (n, any)
 
     def __len__(self) -> int:
         return len(self.item)

@@ -10,10 +10,11 @@ from typing import NamedTuple
 
 from consumer.kernels import hot_kernel
 from consumer.messages import Int32Array, UInt8Array
-from consumer.models import item_to_item, logit, popularity, session_knn_ranking
+from consumer.models import item_to_item, linear_learning, linear_model, logit, popularity, session_knn_ranking
 from consumer.models.fusion import FusionArrays
 from consumer.models.item_to_item import ItemToItemArrays, Scratch
-from consumer.models.logit import ITEM_TO_ITEM, NONE, SESSION_KNN, LogitArrays, Pool
+from consumer.models.linear_model import LinearModel, LinearPlan, LinearScratch
+from consumer.models.logit import ITEM_TO_ITEM, LINEAR, N_PROPOSERS, NONE, SESSION_KNN, LogitArrays, Pool
 from consumer.models.popularity import PopularityArrays
 from consumer.models.recommend import N_READABLE, Lists, finish
 from consumer.models.repeat import RepeatArrays
@@ -28,12 +29,15 @@ class Ensemble(NamedTuple):
     item_to_item: ItemToItemArrays
     session_knn: SessionKnnArrays
     sessions: SessionArrays
+    linear: LinearModel
+    linear_plan: LinearPlan
     repeat: RepeatArrays
     logit: LogitArrays
     wide_logit: LogitArrays
     fusion: FusionArrays
     scratch: Scratch
     knn_scratch: KnnScratch
+    linear_scratch: LinearScratch
 
 
 @hot_kernel
@@ -43,9 +47,9 @@ def has_session_knn(sessions: SessionArrays) -> bool:
 
 
 @hot_kernel
-def _is_wide(pool: Pool) -> bool:
-    """Whether a member was asked that readers don't have."""
-    return bool(pool.n_proposed[SESSION_KNN] != NONE)
+def _is_wide(models: Ensemble) -> bool:
+    """Whether a member is on that readers don't have."""
+    return has_session_knn(models.sessions) or linear_model.is_on(models.linear)
 
 
 @hot_kernel
@@ -68,7 +72,7 @@ def propose(
 
 
 @hot_kernel
-def _order(
+def _gather(
     models: Ensemble,
     weighed: LogitArrays,
     n_members: int,
@@ -76,14 +80,13 @@ def _order(
     n_live: int,
     now_ms: float,
     pool: Pool,
-    listed: Int32Array,
-) -> int:
+) -> None:
+    """The candidates of the first n_members, with all features but those of judges."""
     logit.gather(weighed, pool, n_members)
     beforehand = popularity.weigh_half_lives(shares, n_live, shares.work)
     for c in range(pool.n_items[0]):
         pool.share[c] = popularity.score(shares, shares.work, beforehand, pool.items[c])
     logit.describe_items(pool, models.item_to_item, now_ms)
-    return logit.order(weighed, pool, listed)
 
 
 @hot_kernel
@@ -94,21 +97,29 @@ def recommend(
     is_live: UInt8Array,
     history: Int32Array,
     n_history: int,
+    last_kind: int,
     now_ms: float,
     pool: Pool,
     lists: Lists,
 ) -> None:
     """Fill `lists` as `recommend.recommend` does, and `pool` with what each member proposed; changes nothing else but
-    working memory."""
+    working memory. `last_kind`: type of the history's latest event + 1, or 0."""
     n_listed = 0
     if n_history > 0:
         propose(models, is_live, history, n_history, now_ms, pool)
-        if _is_wide(pool):
-            n_listed = _order(
-                models, models.wide_logit, len(pool.n_proposed), shares, n_live, now_ms, pool, lists.listed
-            )
+        pool.n_proposed[LINEAR] = NONE
+        if _is_wide(models):
+            _gather(models, models.wide_logit, N_PROPOSERS, shares, n_live, now_ms, pool)
+            if linear_model.is_on(models.linear):
+                linear_learning.judge(
+                    models.linear, models.linear_plan, models.linear_scratch, shares, models.item_to_item,
+                    is_live, history, n_history, last_kind, now_ms, pool.items, pool.n_items[0], pool.judged,
+                )  # fmt: skip
+                logit.take_judgement(models.wide_logit, pool, LINEAR)
+            n_listed = logit.order(models.wide_logit, pool, lists.listed)
         else:
-            n_listed = _order(models, models.logit, N_READABLE, shares, n_live, now_ms, pool, lists.listed)
+            _gather(models, models.logit, N_READABLE, shares, n_live, now_ms, pool)
+            n_listed = logit.order(models.logit, pool, lists.listed)
     finish(models.repeat, models.fusion, history, n_history, shares.top, n_listed, lists)
 
 
@@ -118,9 +129,10 @@ def learn_sample(
     step: float,
 ) -> None:  # fmt: skip
     """The item came true where `recommend` has just filled the pool. `lists.listed` is working memory."""
-    if _is_wide(pool):
+    if _is_wide(models):
         logit.note_faults(models.wide_logit, pool)
         logit.learn(models.wide_logit, pool, item, step)
-        _order(models, models.logit, N_READABLE, shares, n_live, now_ms, pool, lists.listed)
+        _gather(models, models.logit, N_READABLE, shares, n_live, now_ms, pool)
+        logit.order(models.logit, pool, lists.listed)
     logit.note_faults(models.logit, pool)
     logit.learn(models.logit, pool, item, step)

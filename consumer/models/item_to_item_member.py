@@ -84,7 +84,7 @@ class ItemToItemMember:
 
     def __init__(self, settings: Models, n_rows: int) -> None:
         i2i = settings.item_to_item
-        self._learned = item_to_item.allocate(n_rows, i2i.neighbours, i2i.time_constant_s)
+        self.learned = item_to_item.allocate(n_rows, i2i.neighbours, i2i.time_constant_s)
         self._pending = item_to_item.allocate(n_rows, i2i.neighbours, i2i.time_constant_s)
         self._scratch = item_to_item.allocate_scratch(n_rows)
         self._is_live = np.zeros(n_rows, np.uint8)
@@ -93,13 +93,13 @@ class ItemToItemMember:
     def learn(self, interactions: Interactions) -> None:
         check_rows(self.name, interactions.item, len(self._is_live))
         _learn_each(
-            self._learned, self._pending, self._is_live, self._dirty, interactions.item,
+            self.learned, self._pending, self._is_live, self._dirty, interactions.item,
             interactions.enters_history, interactions.predecessors, interactions.time_ms,
         )  # fmt: skip
 
     def forget(self, items: Int32Array) -> None:
         self._is_live[items] = 0
-        for arrays in (self._learned, self._pending):
+        for arrays in (self.learned, self._pending):
             for item in items.tolist():
                 item_to_item.forget_item(arrays, item)
             item_to_item.forget_items(arrays, len(self._is_live), self._is_live, self._dirty)
@@ -109,13 +109,13 @@ class ItemToItemMember:
         items, scores = np.zeros(N_RANKED, np.int32), np.zeros(N_RANKED)
         rows = known_rows(history, len(self._is_live))
         found = item_to_item.rank(
-            self._learned, self._scratch, self._is_live, rows, len(rows), float(now_ms), items, scores,
+            self.learned, self._scratch, self._is_live, rows, len(rows), float(now_ms), items, scores,
             np.zeros((N_RANKED, N_PARTS)),
         )  # fmt: skip
         return Ranked(items[: min(n, found)], scores[: min(n, found)])
 
     def state(self) -> Mapping[str, Array]:
-        groups = named(learned=self._learned, pending=self._pending)
+        groups = named(learned=self.learned, pending=self._pending)
         own = {name: array for name, array in groups.items() if not name.endswith((".weight_bits", ".fetched"))}
         return {**own, "is_live": self._is_live}
 
@@ -146,4 +146,4 @@ class ItemToItemMember:
         self._is_live[neighbours[neighbours >= 0]] = 1
         if len(items):
             landmark_ms = float(update["landmark_ms"][0])
-            add_rows(self._learned, self._dirty, items, neighbours, update["weight"], update["counts"], landmark_ms)
+            add_rows(self.learned, self._dirty, items, neighbours, update["weight"], update["counts"], landmark_ms)

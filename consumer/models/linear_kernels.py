@@ -5,7 +5,7 @@ labels from 0 to 1; both have the gradient (prediction − y)·x, and weights mo
 a greatest length (L2) before the step.
 
 An `offset` is added to the margin in learning only: what is known about the sample and must not be learned, such as
-−ln(rate) where negatives were thinned out (`consumer.learning.negative_sampling`).
+−ln(rate) where negatives were thinned out (`consumer.models.negative_sampling`).
 """
 
 from __future__ import annotations

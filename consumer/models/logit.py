@@ -5,9 +5,10 @@ features a member, s its score for j and s_max its best score
 
     ln(s/s_max + 0.001) + 6.9        (s/s_max)^0.5        1/rank        (s = 0 and 1/rank = 0 where it doesn't list j)
 
-and four of the item: c_j its decayed count, Σc that of all items, q_j its score (expected share), and the shares of
-`item_to_item`'s evidence for j that came by its second hop and from the latest item of the history (0 where it doesn't
-list j)
+A member that only judges what others propose (`linear`) has one feature: the log-odds it gives to j, held against their
+mean over the candidates, within ±JUDGED_LIMIT. And there are four of the item: c_j its decayed count, Σc that of all
+items, q_j its score (expected share), and the shares of `item_to_item`'s evidence for j that came by its second hop and
+from the latest item of the history (0 where it doesn't list j)
 
     ln((q_j·Σc + 3)/(c_j + 3))       ln(c_j + 3)          second hop           latest
 
@@ -45,15 +46,22 @@ MEMBERS = ("item_to_item", "session_knn")
 """Those that propose items outside the history, in the order of their features."""
 ITEM_TO_ITEM = 0
 SESSION_KNN = 1
+JUDGES = ("linear",)
+"""Those that judge the candidates of all others: numbered on from MEMBERS, their features after all of theirs."""
+LINEAR = len(MEMBERS)
+N_ASKED = len(MEMBERS) + len(JUDGES)
 
 FLOOR = 0.001
 OFFSET = 6.9
 EACH = 3  # features a member
 ABSENT = float(np.log(FLOOR)) + OFFSET  # the first of them where it doesn't list the item
+N_PROPOSERS = len(MEMBERS)
+FIRST_JUDGE = EACH * N_PROPOSERS
 ITEM_FEATURES = ("rising", "count", "second_hop", "latest")
 """Those of the item, behind the members'."""
-RISING, COUNT, SECOND_HOP, LATEST = range(EACH * len(MEMBERS), EACH * len(MEMBERS) + len(ITEM_FEATURES))
-N_FEATURES = EACH * len(MEMBERS) + len(ITEM_FEATURES)
+RISING, COUNT, SECOND_HOP, LATEST = range(FIRST_JUDGE + len(JUDGES), FIRST_JUDGE + len(JUDGES) + len(ITEM_FEATURES))
+N_FEATURES = FIRST_JUDGE + len(JUDGES) + len(ITEM_FEATURES)
+JUDGED_LIMIT = 6.0
 HEAD = 20
 N_CANDIDATES = N_RANKED * len(MEMBERS)
 N_SLOTS = 1 << (2 * N_CANDIDATES).bit_length()
@@ -69,8 +77,8 @@ class LogitArrays(NamedTuple):
     weights: Float64Array  # (N_FEATURES,) w
     squares: Float64Array  # (N_FEATURES,) Σ gradient²
     n_learned: Int64Array  # (1,) sampled events learned from
-    n_faults: Int64Array  # (members,) sampled lists that were nonsense
-    penance: Int64Array  # (members,) lists in order that it owes before it is heard again
+    n_faults: Int64Array  # (N_ASKED,) sampled lists that were nonsense
+    penance: Int64Array  # (N_ASKED,) lists in order that it owes before it is heard again
 
 
 class Pool(NamedTuple):
@@ -79,8 +87,9 @@ class Pool(NamedTuple):
     proposed: Int32Array  # (members, N_RANKED) best first
     scores: Float64Array  # (members, N_RANKED)
     parts: Float64Array  # (N_RANKED, N_PARTS) of `item_to_item`'s evidence
-    n_proposed: Int32Array  # (members,) NONE: the member is off
-    is_faulty: UInt8Array  # (members,) 1: its list is nonsense
+    n_proposed: Int32Array  # (N_ASKED,) NONE: the member is off; a judge proposes 0
+    is_faulty: UInt8Array  # (N_ASKED,) 1: its list is nonsense
+    judged: Float64Array  # (N_CANDIDATES,) what `linear` says of each candidate
     items: Int32Array  # (N_CANDIDATES,)
     share: Float64Array  # (N_CANDIDATES,) score of the item; no finite number: not known
     features: Float64Array  # (N_CANDIDATES, N_FEATURES)
@@ -98,8 +107,8 @@ def allocate() -> LogitArrays:
         weights=weights,
         squares=np.zeros(N_FEATURES),
         n_learned=np.zeros(1, np.int64),
-        n_faults=np.zeros(len(MEMBERS), np.int64),
-        penance=np.zeros(len(MEMBERS), np.int64),
+        n_faults=np.zeros(N_ASKED, np.int64),
+        penance=np.zeros(N_ASKED, np.int64),
     )
 
 
@@ -108,8 +117,9 @@ def allocate_pool() -> Pool:
         proposed=np.zeros((len(MEMBERS), N_RANKED), np.int32),
         scores=np.zeros((len(MEMBERS), N_RANKED)),
         parts=np.zeros((N_RANKED, N_PARTS)),
-        n_proposed=np.full(len(MEMBERS), NONE, np.int32),
-        is_faulty=np.zeros(len(MEMBERS), np.uint8),
+        n_proposed=np.full(N_ASKED, NONE, np.int32),
+        is_faulty=np.zeros(N_ASKED, np.uint8),
+        judged=np.zeros(N_CANDIDATES),
         items=np.zeros(N_CANDIDATES, np.int32),
         share=np.zeros(N_CANDIDATES),
         features=np.zeros((N_CANDIDATES, N_FEATURES)),
@@ -173,7 +183,7 @@ def _add(pool: Pool, item: int) -> int:
         pool.n_items[0] = c + 1
         pool.items[c] = item
         pool.features[c, :] = 0.0
-        for member in range(len(pool.n_proposed)):
+        for member in range(N_PROPOSERS):
             pool.features[c, EACH * member] = ABSENT
     return int(pool.slots[slot])
 
@@ -211,6 +221,22 @@ def describe_items(pool: Pool, i2i: ItemToItemArrays, now_ms: float) -> None:
 
 
 @hot_kernel
+def take_judgement(logit: LogitArrays, pool: Pool, judge: int) -> None:
+    """The judge has said in `judged` what it thinks of the candidates: numbers, or not."""
+    pool.n_proposed[judge] = 0
+    n = pool.n_items[0]
+    total = 0.0
+    for c in range(n):
+        total += pool.judged[c]
+    pool.is_faulty[judge] = not np.isfinite(total)
+    if pool.is_faulty[judge] or logit.penance[judge] > 0:
+        return  # its feature is 0 everywhere, as `gather` left it
+    column = FIRST_JUDGE + judge - N_PROPOSERS
+    for c in range(n):
+        pool.features[c, column] = max(-JUDGED_LIMIT, min(JUDGED_LIMIT, pool.judged[c] - total / n))
+
+
+@hot_kernel
 def order(logit: LogitArrays, pool: Pool, listed: Int32Array) -> int:
     """The candidates of greatest utility, best first (ties: smaller row); returns how many."""
     n = 0
@@ -226,7 +252,7 @@ def order(logit: LogitArrays, pool: Pool, listed: Int32Array) -> int:
 @hot_kernel
 def _is_head(pool: Pool, c: int) -> bool:
     """Whether some member lists the candidate among its first HEAD."""
-    for member in range(len(pool.n_proposed)):  # noqa: SIM110 - numba compiles no generator expressions
+    for member in range(N_PROPOSERS):  # noqa: SIM110 - numba compiles no generator expressions
         if pool.features[c, EACH * member + 2] * HEAD >= 1.0 - 1e-9:
             return True
     return False

@@ -89,37 +89,37 @@ class PopularityMember:
     }
 
     def __init__(self, settings: Models, n_rows: int) -> None:
-        self._learned = popularity.allocate(n_rows, settings.popularity.half_lives_s)
+        self.learned = popularity.allocate(n_rows, settings.popularity.half_lives_s)
         self._pending = popularity.allocate(n_rows, settings.popularity.half_lives_s)
-        self._is_live = np.zeros(n_rows, np.uint8)
+        self.is_live = np.zeros(n_rows, np.uint8)
         self._dirty = np.zeros(n_rows, np.uint8)  # learned here since the last update
-        self._mixture_told = self._learned.mixture.copy()
+        self._mixture_told = self.learned.mixture.copy()
 
     def learn(self, interactions: Interactions) -> None:
-        check_rows(self.name, interactions.item, len(self._is_live))
+        check_rows(self.name, interactions.item, len(self.is_live))
         _learn_each(
-            self._learned, self._pending, self._is_live, self._dirty,
+            self.learned, self._pending, self.is_live, self._dirty,
             interactions.item, interactions.weight, interactions.time_ms, self._n_live(),
         )  # fmt: skip
 
     def forget(self, items: Int32Array) -> None:
         for item in items.tolist():
-            popularity.forget_item(self._learned, item)
+            popularity.forget_item(self.learned, item)
             popularity.forget_item(self._pending, item)
-        self._is_live[items] = 0
+        self.is_live[items] = 0
         self._dirty[items] = 0
 
     def score(self, history: Int32Array, n: int, now_ms: int) -> Ranked:
         """The n items with the greatest share, ties by row. The history says nothing here, and decay leaves shares as
         they are, so the time says nothing either."""
-        scores = popularity.scores(self._learned, self._n_live(), len(self._is_live), self._is_live)
+        scores = popularity.scores(self.learned, self._n_live(), len(self.is_live), self.is_live)
         items = np.flatnonzero(scores > 0.0)
         best = items[np.argsort(-scores[items], kind="stable")[:n]]
         return Ranked(best.astype(np.int32), scores[best])
 
     def state(self) -> Mapping[str, Array]:
-        groups = named(learned=self._learned, pending=self._pending)
-        return {**groups, "is_live": self._is_live, "dirty": self._dirty, "mixture_told": self._mixture_told}
+        groups = named(learned=self.learned, pending=self._pending)
+        return {**groups, "is_live": self.is_live, "dirty": self._dirty, "mixture_told": self._mixture_told}
 
     def restore(self, state: Mapping[str, Array]) -> None:
         fill(self.state(), state)
@@ -131,7 +131,7 @@ class PopularityMember:
             "positive": self._pending.positive[rows],
             "negative": self._pending.negative[rows],
             "landmark_ms": self._pending.landmark_ms.copy(),
-            "mixture_gain": np.log(self._learned.mixture) - np.log(self._mixture_told),
+            "mixture_gain": np.log(self.learned.mixture) - np.log(self._mixture_told),
         }
         pending = self._pending
         pending.positive[rows] = pending.negative[rows] = 0.0
@@ -139,17 +139,17 @@ class PopularityMember:
             array[:] = 0
         pending.landmark_ms[:] = np.nan
         self._dirty[:] = 0
-        self._mixture_told[:] = self._learned.mixture
+        self._mixture_told[:] = self.learned.mixture
         return update
 
     def apply_update(self, update: Update) -> None:
         items = update["items"]
-        check_rows(self.name, items, len(self._is_live))
-        self._is_live[items] = 1
-        add_counts(self._learned, items, update["positive"], update["negative"], update["landmark_ms"])
-        for mixture in (self._learned.mixture, self._mixture_told):
+        check_rows(self.name, items, len(self.is_live))
+        self.is_live[items] = 1
+        add_counts(self.learned, items, update["positive"], update["negative"], update["landmark_ms"])
+        for mixture in (self.learned.mixture, self._mixture_told):
             gained = mixture * np.exp(update["mixture_gain"])
             mixture[:] = gained / gained.sum()
 
     def _n_live(self) -> int:
-        return int(self._is_live.sum())
+        return int(self.is_live.sum())

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from typing import Final
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import DTypeLike
@@ -36,6 +36,15 @@ def side_by_side(capacity: int, fields: Iterable[Field], each: int = 1) -> Mappi
     row = np.dtype({"names": ["row"], "formats": [(entry, (each,))], "offsets": [0], "itemsize": n_bytes})
     block = aligned((capacity,), row)["row"]
     return {name: block[name] if each > 1 else block[name][:, 0] for name in entry.names or ()}
+
+
+def flat(group: Iterable[Any]) -> Iterator[Array]:
+    """The arrays of a tuple of arrays and of such tuples."""
+    for part in group:
+        if isinstance(part, tuple):
+            yield from flat(part)
+        else:
+            yield part
 
 
 def memory_of(arrays: Iterable[Array]) -> int:

@@ -71,10 +71,23 @@ def observe(arrays: StandardiseArrays, row: Float64Array, time_ms: float) -> Non
         return  # so late that it weighs nothing
     for i in range(len(row)):
         if np.isfinite(row[i]):
-            arrays.weight[i] += g
-            delta = row[i] - arrays.mean[i]
-            arrays.mean[i] += g / arrays.weight[i] * delta
-            arrays.squares[i] += g * delta * (row[i] - arrays.mean[i])
+            _take(arrays, i, row[i], g)
+
+
+@hot_kernel
+def observe_one(arrays: StandardiseArrays, i: int, value: float, time_ms: float) -> None:
+    """Learn from one finite value of feature i."""
+    g = _gain(arrays, time_ms)
+    if g > 0.0:
+        _take(arrays, i, value, g)
+
+
+@hot_kernel
+def _take(arrays: StandardiseArrays, i: int, value: float, g: float) -> None:
+    arrays.weight[i] += g
+    delta = value - arrays.mean[i]
+    arrays.mean[i] += g / arrays.weight[i] * delta
+    arrays.squares[i] += g * delta * (value - arrays.mean[i])
 
 
 @hot_kernel
@@ -90,10 +103,38 @@ def spread(arrays: StandardiseArrays, i: int) -> float:
 def standardise(arrays: StandardiseArrays, row: Float64Array, out: Float64Array) -> None:
     """out[i] = (row[i] − mean)/spread within ±LIMIT; 0 where the value is missing or nothing varied yet."""
     for i in range(len(row)):
-        out[i] = 0.0
-        s = spread(arrays, i)
-        if np.isfinite(row[i]) and s > 0.0:
-            out[i] = max(-LIMIT, min(LIMIT, (row[i] - arrays.mean[i]) / s))
+        out[i] = standardised_one(arrays, i, row[i])
+
+
+@hot_kernel
+def standardised_one(arrays: StandardiseArrays, i: int, value: float) -> float:
+    """The same of one value of feature i."""
+    s = spread(arrays, i)
+    if not (np.isfinite(value) and s > 0.0):
+        return 0.0
+    return float(max(-LIMIT, min(LIMIT, (value - arrays.mean[i]) / s)))
+
+
+def add(arrays: StandardiseArrays, others: StandardiseArrays) -> None:
+    """Take in what others observed beside (Chan, Golub, LeVeque 1979, "Updating formulae and a pairwise algorithm")."""
+    theirs_ms = others.times[LANDMARK_MS]
+    if np.isnan(theirs_ms):
+        return
+    if np.isnan(arrays.times[LANDMARK_MS]):
+        arrays.times[LANDMARK_MS] = theirs_ms
+    landmark_ms = max(theirs_ms, arrays.times[LANDMARK_MS])
+    ours, them = (
+        np.exp((one.times[LANDMARK_MS] - landmark_ms) / arrays.times[TIME_CONSTANT_MS]) for one in (arrays, others)
+    )
+    arrays.times[LANDMARK_MS] = landmark_ms
+    arrays.weight[:] *= ours
+    arrays.squares[:] *= ours
+    weight = arrays.weight + others.weight * them
+    part = np.divide(others.weight * them, weight, out=np.zeros_like(weight), where=weight > 0.0)
+    delta = others.mean - arrays.mean
+    arrays.squares[:] += others.squares * them + delta * delta * arrays.weight * part
+    arrays.mean[:] += delta * part
+    arrays.weight[:] = weight
 
 
 class OnlineStandardiser:

@@ -15,7 +15,9 @@ from consumer.messages import Float64Array, Int32Array, Int64Array, UInt8Array
 from consumer.models import (
     fusion,
     histories,
+    item_features,
     item_to_item,
+    linear_model,
     logit,
     popularity,
     recency_index,
@@ -27,7 +29,7 @@ from consumer.models import (
 from consumer.models.ensemble import Ensemble
 from consumer.models.histories import HistoryArrays
 from consumer.models.recency_index import N_LIVE, N_RETIRED, N_USED, IndexArrays
-from consumer.models.rows import memory_of
+from consumer.models.rows import flat, memory_of
 from consumer.settings import Settings
 from consumer.tables import Array, Table
 
@@ -48,6 +50,7 @@ class ModelState:
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
+        self._linear_plan = linear_model.plan_of(settings.models.linear)
         self._allocate(MIN_CAPACITY, MIN_CAPACITY, TEXT_STEP)
         self.repeat = repeat.allocate()
         self.logit = logit.allocate()
@@ -61,13 +64,21 @@ class ModelState:
         self.popularity = popularity.allocate(n_items, models.popularity.half_lives_s)
         i2i = models.item_to_item
         self.item_to_item = item_to_item.allocate(n_items, i2i.neighbours, i2i.time_constant_s)
-        self.scratch = item_to_item.allocate_scratch(n_items)
+        self.linear = linear_model.allocate(models.linear, n_items, n_users)
+        self._allocate_scratch(n_items)
         knn = models.session_knn
         n_sessions = knn.sessions if knn.enabled else 0
         self.session_knn = session_knn.allocate(n_items if knn.enabled else 0, knn.recent, knn.time_constant_s)
         self.sessions = session_ring.allocate(n_sessions)
         self.knn_scratch = session_knn_ranking.allocate_scratch(n_sessions, knn.recent)
         self.users, self.histories = self._no_users(n_users)
+
+    def _allocate_scratch(self, n_items: int) -> None:
+        settings = self.settings
+        self.scratch = item_to_item.allocate_scratch(n_items)
+        self._linear_scratch = linear_model.allocate_scratch(
+            settings.models.linear, n_items, settings.users.history, settings.models.item_to_item.neighbours
+        )
 
     @property
     def n_items(self) -> int:
@@ -83,8 +94,8 @@ class ModelState:
     def ensemble(self) -> Ensemble:
         """The members with their fusion, as the kernels want them, until a table grows."""
         return Ensemble(
-            self.item_to_item, self.session_knn, self.sessions, self.repeat,
-            self.logit, self.wide_logit, self.fusion, self.scratch, self.knn_scratch,
+            self.item_to_item, self.session_knn, self.sessions, self.linear, self._linear_plan, self.repeat,
+            self.logit, self.wide_logit, self.fusion, self.scratch, self.knn_scratch, self._linear_scratch,
         )  # fmt: skip
 
     @property
@@ -96,17 +107,18 @@ class ModelState:
         """Size of all arrays."""
         groups = (
             self.items, self.text, self.popularity, self.item_to_item, self.scratch,
-            self.session_knn, self.sessions, self.knn_scratch,
+            self.session_knn, self.sessions, self.knn_scratch, self.linear, self._linear_scratch,
             self.users, self.histories, self.repeat, self.logit, self.wide_logit, self.fusion,
         )  # fmt: skip
-        return memory_of(array for group in groups for array in group)
+        return memory_of(array for group in groups for array in flat(group))
 
     @property
     def is_muted(self) -> Mapping[str, bool]:
-        """Of the members that propose items and are on: whether it is not heard, because a list of it was nonsense."""
-        is_on = {"session_knn": self.settings.models.session_knn.enabled}
+        """Of the members that the logit hears and that are on: whether it is muted, because it talked nonsense."""
+        models = self.settings.models
+        is_on = {"session_knn": models.session_knn.enabled, "linear": models.linear.enabled}
         owes = self.wide_logit.penance if any(is_on.values()) else self.logit.penance
-        muted = zip(logit.MEMBERS, (owes > 0).tolist(), strict=True)
+        muted = zip((*logit.MEMBERS, *logit.JUDGES), (owes > 0).tolist(), strict=True)
         return {member: is_it for member, is_it in muted if is_on.get(member, True)}
 
     @property
@@ -161,7 +173,11 @@ class ModelState:
             ("neighbour", "weight", "size", "counts", "evidence", "changed"),
             empty._replace(totals=self.item_to_item.totals),
         )
-        self.scratch = item_to_item.allocate_scratch(capacity)
+        self._allocate_scratch(capacity)
+        if models.linear.enabled:
+            empty_features = item_features.allocate(capacity, models.linear.item_features)
+            grown_features = _grown(self.linear.features, item_features.ItemFeatures._fields, empty_features)
+            self.linear = self.linear._replace(features=grown_features)
         knn = models.session_knn
         if knn.enabled:
             empty_knn = session_knn.allocate(capacity, knn.recent, knn.time_constant_s)
@@ -174,6 +190,10 @@ class ModelState:
         users, empty = self._no_users(capacity)
         self.users = recency_index.moved(self.users, users)
         self.histories = _grown(self.histories, histories.HistoryArrays._fields, empty)
+        if self.settings.models.linear.enabled:
+            last_kind = np.zeros(capacity, np.uint8)
+            last_kind[: len(self.linear.last_kind)] = self.linear.last_kind
+            self.linear = self.linear._replace(last_kind=last_kind)
 
     def _no_users(self, capacity: int) -> tuple[IndexArrays, HistoryArrays]:
         """Room for so many; what an event touches of a user but his places is one cache line."""
@@ -203,6 +223,9 @@ class ModelState:
             "keys": users.keys, "touched": users.touched, "seen_ms": users.seen_ms, "is_live": users.is_live,
             **self.histories._asdict(),
         }  # fmt: skip
+        if self.settings.models.linear.enabled:
+            item_arrays.update(linear_model.of_items(self.linear))
+            user_arrays["last_kind"] = self.linear.last_kind
         tables = {
             "items": Table(item_arrays, items.dirty, self.n_item_rows),
             "users": Table(user_arrays, users.dirty, int(users.counts[N_USED])),
@@ -227,6 +250,8 @@ class ModelState:
         if self.settings.models.session_knn.enabled:
             named["session_knn.spread_total"] = self.session_knn.spread_total
             named["sessions.n_opened"] = self.sessions.n_opened
+        if self.settings.models.linear.enabled:
+            named.update({f"linear.{name}": array for name, array in linear_model.small(self.linear).items()})
         groups: dict[str, Any] = {
             "repeat": self.repeat, "logit": self.logit, "wide_logit": self.wide_logit, "fusion": self.fusion
         }  # fmt: skip

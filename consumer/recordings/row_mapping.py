@@ -37,7 +37,8 @@ class MappingPlan:
     event_types: Mapping[str, str] = field(default_factory=dict)  # the file's word → event type; others stay
     default_type: str = ""  # type of every event where the file has no such column; empty: it must have one
     keeps_names: bool = False  # rows go out under the file's own names, with all columns
-    numbers: frozenset[str] = frozenset()  # columns that become JSON numbers under `keeps_names`
+    features: tuple[str, ...] = ()  # columns that become features of the event, under their own names
+    numbers: frozenset[str] = frozenset()  # columns that become JSON numbers: features, or any under `keeps_names`
     needs_times: bool = True  # False only together with `keeps_names`
 
 
@@ -73,7 +74,24 @@ class RowMapper:
             event["session_id"] = session
         if self._cell(row, "value") not in ("", None):
             event["value"] = _number(self._columns["value"], self._cell(row, "value"))
+        if features := self._features(row):
+            event["features"] = features
         return MappedRow(user.encode(), msgspec.json.encode(event), time.ms, number)
+
+    def _features(self, row: Mapping[str, Any]) -> dict[str, Any]:
+        """Those of the row's own member `features`, if it is an object, and the columns that become some."""
+        own = row.get("features")
+        cells = {name: row.get(name) for name in self._plan.features}
+        return {
+            **(own if isinstance(own, dict) else {}),
+            **{name: self._feature(name, cell) for name, cell in cells.items() if cell not in ("", None)},
+        }
+
+    def _feature(self, name: str, cell: Any) -> str | int | float:
+        """A text as it stands, unless it is to be a number; JSON numbers stay numbers."""
+        if name in self._plan.numbers or not isinstance(cell, str):
+            return _number(name, cell)
+        return cell
 
     def _event_id(self, number: int, row: Mapping[str, Any]) -> str:
         """Repeating a replay, or a part of it, gives the same ids."""
@@ -132,12 +150,18 @@ class RowMapper:
     def _name_problems(self) -> list[str]:
         unknown = sorted(set(self._plan.columns) - set(FIELDS))
         problems = [f"{name!r} is no field of an event; those are {', '.join(FIELDS)}" for name in unknown]
-        if self._plan.numbers and not self._plan.keeps_names:
-            problems.append("--numbers is for --keep-names: the standard event knows which of its fields are numbers")
+        stray = sorted(self._plan.numbers - set(self._plan.features))
+        if stray and not self._plan.keeps_names:
+            problems.append(
+                f"--numbers names {', '.join(stray)}, which --features doesn't: the standard event knows which of its "
+                "own fields are numbers"
+            )
+        if self._plan.features and self._plan.keeps_names:
+            problems.append("--features is for standard events: under --keep-names every column goes out as it is")
         return problems
 
     def _column_problems(self, known: tuple[str, ...]) -> list[str]:
-        wanted = {*self._plan.columns.values(), *self._plan.numbers}
+        wanted = {*self._plan.columns.values(), *self._plan.numbers, *self._plan.features}
         problems = [f"there is no column {c!r}; the file has {', '.join(known)}" for c in sorted(wanted - set(known))]
         problems += [
             f"no column for {name}: name it with {'--time-column' if name == 'event_time' else f'--map {name}=COLUMN'}"

@@ -37,25 +37,26 @@ def describe(
 
 
 def _further_members(model: ModelState) -> list[str]:
-    return ["session_knn"] if model.settings.models.session_knn.enabled else []
+    models = model.settings.models
+    switches = (("session_knn", models.session_knn.enabled), ("linear", models.linear.enabled))
+    return [name for name, is_on in switches if is_on]
 
 
 def _logit_weights(model: ModelState) -> dict[str, Any]:
-    """By member, in the order of its three features, and of the item by name. The wide one, of all members, is there
-    where one is on that readers don't have."""
+    """By member, in the order of its features, and of the item by name. The wide one, of all members that are on, is
+    there where readers don't have one of them."""
     weights = {"fusion.logit": _by_feature(model.logit, logit.MEMBERS[:N_READABLE])}
-    if _further_members(model):
-        weights["fusion.wide_logit"] = _by_feature(model.wide_logit, logit.MEMBERS)
+    if further := _further_members(model):
+        weights["fusion.wide_logit"] = _by_feature(model.wide_logit, (*logit.MEMBERS[:N_READABLE], *further))
     return weights
 
 
 def _by_feature(arrays: LogitArrays, members: Sequence[str]) -> dict[str, Any]:
-    of_members = arrays.weights[: logit.RISING].reshape(len(logit.MEMBERS), logit.EACH).tolist()
-    of_items = arrays.weights[logit.RISING :].tolist()
-    return {
-        **dict(zip(members, of_members, strict=False)),
-        "item": dict(zip(logit.ITEM_FEATURES, of_items, strict=True)),
-    }
+    of_proposers, of_judges, of_items = np.split(arrays.weights, [logit.FIRST_JUDGE, logit.RISING])
+    by_member = dict(zip(logit.MEMBERS, of_proposers.reshape(logit.N_PROPOSERS, -1).tolist(), strict=True))
+    by_member |= dict(zip(logit.JUDGES, of_judges.reshape(len(logit.JUDGES), -1).tolist(), strict=True))
+    of_item = dict(zip(logit.ITEM_FEATURES, of_items.tolist(), strict=True))
+    return {**{name: by_member[name] for name in members}, "item": of_item}
 
 
 def _constants(model: ModelState) -> dict[str, Any]:
@@ -69,6 +70,8 @@ def _constants(model: ModelState) -> dict[str, Any]:
             "neighbours": session_knn_ranking.N_NEIGHBOURS,
             "recent": settings.session_knn.recent,
         }
+    if settings.linear.enabled:
+        constants["fusion"]["judged_limit"] = logit.JUDGED_LIMIT
     return constants
 
 

@@ -93,7 +93,7 @@ class Side:
     def __init__(self, n_items: int) -> None:
         self.n_items = n_items
         self._settings = Settings()
-        self._codec = JsonCodec(self._settings.input)
+        self._codec = JsonCodec(self._settings.input, keeps_features=self._settings.models.linear.enabled)
         self._state: AllState = new_state(self._settings)
         self._publisher = Publisher(
             self._settings, digest_of(self._settings), self._state.model, self._state.published, Nowhere(), "bench"

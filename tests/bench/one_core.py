@@ -55,7 +55,7 @@ class Learner:
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self.state = new_state(settings)
-        self._codec = JsonCodec(settings.input)
+        self._codec = JsonCodec(settings.input, keeps_features=settings.models.linear.enabled)
         self._offset = 0
         plan = SyntheticPlan(10**9, N_USERS, N_ITEMS, seed=3, start_ms=START_MS, events_per_s=EVENTS_PER_S)
         self.stream = SyntheticStream(plan).blocks(BATCH)
@@ -87,12 +87,14 @@ def _learning() -> Mapping[str, Any]:
 
 
 def _recommending() -> Mapping[str, Any]:
-    """By the default ensemble, by readers of what it publishes, and with the member that is off by default."""
+    """By the default ensemble, by readers of what it publishes, and with each member that is off by default."""
     default = Learner(Settings())
     found = {**recommending.compiled(default.state), **recommending.by_reader(default.settings, default.state)}
-    with_knn = Learner(Settings.model_validate({"models": {"session_knn": {"enabled": True}}}))
-    beside = recommending.compiled(with_knn.state)
-    return {**found, **{f"with_session_knn_{name}": value for name, value in beside.items()}}
+    for member in ("session_knn", "linear"):
+        beside = Learner(Settings.model_validate({"models": {member: {"enabled": True}}}))
+        told = recommending.compiled(beside.state)
+        found.update({f"with_{member}_{name}": value for name, value in told.items()})
+    return found
 
 
 def main() -> None:

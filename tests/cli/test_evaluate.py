@@ -94,10 +94,19 @@ def test_every_member_that_is_on_and_the_ensemble_are_shown_with_speed_and_memor
     ended = freshrank("evaluate", csv_file, *OF_CLICKS)
     assert (ended.code, ended.err) == (0, "")
     shown = {member for member in quality.MEMBERS if member in ended.out}
-    assert shown == set(quality.MEMBERS) - {"session_knn"}
+    assert shown == set(quality.MEMBERS) - {"session_knn", "linear"}
     assert "µs a learned event" in ended.out
     assert "MiB for 50 items and 20 users" in ended.out
     assert "targets other than the item just before" in ended.out
+
+
+def test_columns_can_be_features_of_a_linear_model(freshrank: Freshrank, csv_file: Path, tmp_path: Path) -> None:
+    config = tmp_path / "linear.yaml"
+    config.write_text("models:\n  linear:\n    enabled: true\n")
+    linear = ("evaluate", csv_file, *OF_CLICKS, "-c", config, "--features", "what,at")
+    assert row_of(told(freshrank(*linear, "--numbers", "at", "--json")), "linear")["questions"] > 0
+    ended = freshrank(*linear, "--numbers", "what")
+    assert (ended.code, "column 'what': 'buy' is no finite number" in ended.err) == (1, True)
 
 
 def test_one_member_can_be_shown_alone(freshrank: Freshrank, csv_file: Path) -> None:

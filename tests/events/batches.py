@@ -9,7 +9,7 @@ import numpy as np
 
 from consumer.byte_column import ByteColumn
 from consumer.errors import MalformedEvent
-from consumer.events.hashing import coordinates_as_bytes, hash_text, hash_topic
+from consumer.events.hashing import coordinates_as_bytes, hash_text, hash_text_32, hash_topic
 from consumer.events.reference import ReferenceDecoder
 from consumer.events.scanner import Coordinates, empty_columns, rules_of, scan
 from consumer.messages import EventBatch, Outcome, RecordBatch
@@ -68,26 +68,43 @@ def rows_of(events: EventBatch) -> list[Row]:
                 int(events.event_type[i]),
                 int(events.event_time_ms[i]),
                 events.value[i].tobytes(),
+                features_of(events, i),
             )
         )
     return rows
 
 
-def scanner_outcomes(settings: Input, batch: RecordBatch) -> list[int]:
+def features_of(events: EventBatch, i: int) -> list[tuple[int, int, bytes]]:
+    """Name, text and the bytes of the value of each feature of a record."""
+    start = int(events.feature_start[i])
+    names, texts, values = (column[start : start + int(events.n_features[i])] for column in events.features)
+    return [(int(n), int(t), v.tobytes()) for n, t, v in zip(names, texts, values, strict=True)]
+
+
+def scanner_outcomes(settings: Input, batch: RecordBatch, *, keeps_features: bool = False) -> list[int]:
     """What the scanner alone says of each record, none of which is a tombstone."""
     columns = empty_columns(len(batch))
     coordinates = Coordinates(np.uint64(1), batch.partitions, batch.offsets, batch.timestamps_ms)
-    scan(batch.values.text, batch.values.bounds, coordinates, rules_of(settings), columns)
+    scan(
+        batch.values.text, batch.values.bounds, coordinates, rules_of(settings, keeps_features=keeps_features), columns
+    )
     outcomes: list[int] = columns.outcome.tolist()
     return outcomes
 
 
-def reference_row(settings: Input, value: bytes | None, timestamp_ms: int = NOW_MS, offset: int = 0) -> Row:
+def reference_row(
+    settings: Input,
+    value: bytes | None,
+    timestamp_ms: int = NOW_MS,
+    offset: int = 0,
+    *,
+    keeps_features: bool = False,
+) -> Row:
     """What the reference makes of one record, in the form of `rows_of`."""
     if value is None:
         return (Outcome.TOMBSTONE,)
     try:
-        event = ReferenceDecoder(settings).decode(value, timestamp_ms)
+        event = ReferenceDecoder(settings, keeps_features=keeps_features).decode(value, timestamp_ms)
     except MalformedEvent as error:
         return (Outcome(error.reason),)
     if event.event_type is None:
@@ -103,4 +120,12 @@ def reference_row(settings: Input, value: bytes | None, timestamp_ms: int = NOW_
         event.event_type,
         event.event_time_ms,
         np.float64(event.value).tobytes(),
+        [
+            (
+                hash_text_32(name.encode()),
+                hash_text_32(found.encode()) if isinstance(found, str) else 0,
+                np.float64(0.0 if isinstance(found, str) else found).tobytes(),
+            )
+            for name, found in event.features
+        ],
     )

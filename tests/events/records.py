@@ -212,13 +212,15 @@ def awkward_records(time_format: str) -> list[bytes]:
     return [("{" + ",".join(f"{n}:{value}" for n, value in members.items()) + "}").encode() for members in made]
 
 
-def changed_records(n: int, seed: int, time_format: str) -> list[bytes]:
+def changed_records(n: int, seed: int, time_format: str, price: str = "1.5e3") -> list[bytes]:
     """Good, plain records, most of them with one or two bytes changed at random: many, and quickly made."""
     rng = random.Random(seed)
     template = (
         '{"event_id":"e-%d","user_id":%d, "item_id":"i-%dé","event_type":"view","event_time":'
         + USUAL_TIMES[time_format]
-        + ',"value":%d.%d,"features":{"price":1.5e3,"brand":"x"},"new":true,"note":"a\\n"}'
+        + ',"value":%d.%d,"features":{"price":'
+        + price
+        + ',"brand":"x","size": 7},"new":true,"note":"a\\n"}'
     )
     made = []
     for _ in range(n):

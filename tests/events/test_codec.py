@@ -2,17 +2,28 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 from hypothesis import HealthCheck, given
 from hypothesis import settings as test_settings
 from hypothesis import strategies as st
 
 from consumer.events.codec import JsonCodec
-from consumer.events.hashing import hash_text, hash_topic
+from consumer.events.fields import MAX_FEATURES
+from consumer.events.hashing import hash_text, hash_text_32, hash_topic
 from consumer.events.scanner import LEFT_TO_REFERENCE
 from consumer.messages import Outcome
 from consumer.settings import Input
-from tests.events.batches import NOW_MS, TOPIC, batch_of, event_json, reference_row, rows_of, scanner_outcomes
+from tests.events.batches import (
+    NOW_MS,
+    TOPIC,
+    batch_of,
+    event_json,
+    features_of,
+    reference_row,
+    rows_of,
+    scanner_outcomes,
+)
 from tests.events.records import awkward_records, changed_records, records
 
 VARIANTS = {
@@ -32,6 +43,7 @@ VARIANTS = {
     ),
     "odd_names": Input.model_validate({"fields": {"session_id": "вид", "value": 'a"b', "event_id": "event_id "}}),
 }
+VARIANTS |= {"defaults, features": VARIANTS["defaults"], "seconds, features": VARIANTS["seconds"]}
 N_CHANGED = 4_000
 TIMESTAMPS_MS = st.sampled_from([NOW_MS, NOW_MS, NOW_MS, 0, -1, 2**62, 2**63 - 1, -(2**63)])
 
@@ -40,32 +52,35 @@ TIMESTAMPS_MS = st.sampled_from([NOW_MS, NOW_MS, NOW_MS, 0, -1, 2**62, 2**63 - 1
 @given(drawn=st.data(), timestamp_ms=TIMESTAMPS_MS)
 @test_settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 def test_both_paths_give_the_same_columns(variant: str, drawn: st.DataObject, timestamp_ms: int) -> None:
-    settings = VARIANTS[variant]
+    settings, keeps = VARIANTS[variant], variant.endswith("features")
     some_records = records(settings.time_format)
     values = drawn.draw(st.lists(st.one_of(some_records, some_records, some_records, st.none()), max_size=12))
-    events = JsonCodec(settings).decode(batch_of(values, timestamp_ms, first_offset=2**40))
-    expected = [reference_row(settings, value, timestamp_ms, 2**40 + i) for i, value in enumerate(values)]
+    events = JsonCodec(settings, keeps_features=keeps).decode(batch_of(values, timestamp_ms, first_offset=2**40))
+    expected = [
+        reference_row(settings, value, timestamp_ms, 2**40 + i, keeps_features=keeps) for i, value in enumerate(values)
+    ]
     assert rows_of(events) == expected
 
 
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_both_paths_give_the_same_columns_for_every_awkward_value_of_every_member(variant: str) -> None:
-    settings = VARIANTS[variant]
+    settings, keeps = VARIANTS[variant], variant.endswith("features")
     values = awkward_records(settings.time_format)
-    rows = rows_of(JsonCodec(settings).decode(batch_of(values)))
-    expected = [reference_row(settings, value, offset=i) for i, value in enumerate(values)]
+    rows = rows_of(JsonCodec(settings, keeps_features=keeps).decode(batch_of(values)))
+    expected = [reference_row(settings, value, offset=i, keeps_features=keeps) for i, value in enumerate(values)]
     assert [pair for pair in zip(values, rows, expected, strict=True) if pair[1] != pair[2]] == []
 
 
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_both_paths_give_the_same_columns_after_small_changes_of_good_records(variant: str) -> None:
-    settings = VARIANTS[variant]
-    values = changed_records(N_CHANGED, seed=len(variant), time_format=settings.time_format)
+    settings, keeps = VARIANTS[variant], variant.endswith("features")
+    price = "12.5" if keeps else "1.5e3"  # where features are kept, one with an exponent is left to the reference
+    values = changed_records(N_CHANGED, len(variant), settings.time_format, price)
     batch = batch_of(values)
-    n_scanned = sum(outcome != LEFT_TO_REFERENCE for outcome in scanner_outcomes(settings, batch))
+    n_scanned = sum(outcome != LEFT_TO_REFERENCE for outcome in scanner_outcomes(settings, batch, keeps_features=keeps))
     assert N_CHANGED // 10 < n_scanned < N_CHANGED * 9 // 10  # else this would test nothing
-    assert rows_of(JsonCodec(settings).decode(batch)) == [
-        reference_row(settings, value, offset=i) for i, value in enumerate(values)
+    assert rows_of(JsonCodec(settings, keeps_features=keeps).decode(batch)) == [
+        reference_row(settings, value, offset=i, keeps_features=keeps) for i, value in enumerate(values)
     ]
 
 
@@ -157,3 +172,47 @@ def test_every_dead_letter_has_a_short_explanation(value: bytes) -> None:
     outcome = Outcome(int(codec.decode(batch).outcome[0]))
     assert bool(codec.explain(batch, 0)) == outcome.is_dead_letter
     assert len(codec.explain(batch, 0)) <= 200
+
+
+KEEPING = JsonCodec(Input(), keeps_features=True)
+
+
+def kept(value: bytes) -> dict[str, float]:
+    """Which of these names the record's features have, and their numbers (texts: NaN)."""
+    events = KEEPING.decode(batch_of([event_json(), value]))
+    names = {hash_text_32(name.encode()): name for name in ("price", "brand", "a", "", "né")}
+    return {
+        names[name]: float("nan") if text else float(np.frombuffer(number)[0])
+        for name, text, number in features_of(events, 1)
+    }
+
+
+def test_features_are_kept_where_somebody_learns_from_them() -> None:
+    value = event_json(features={"price": 12.5, "brand": "é", "": 0})
+    assert kept(value) == pytest.approx({"price": 12.5, "brand": float("nan"), "": 0.0}, nan_ok=True)
+    assert JsonCodec(Input()).decode(batch_of([value])).n_features.tolist() == [0]
+
+
+@pytest.mark.parametrize(
+    ("features", "plain"),
+    [('{"brand":"a\\nb"}', '{"brand":"a\nb"}'), ('{"br\\u0061nd":"x"}', '{"brand":"x"}'), ('{"a":1e2}', '{"a":100}')],
+)
+def test_features_mean_the_same_however_they_are_written(features: str, plain: str) -> None:
+    written = [event_json(features=...)[:-1] + f', "features": {text}}}'.encode() for text in (features, plain)]
+    events = KEEPING.decode(batch_of([value.replace(b"\n", rb"\n") for value in written]))
+    assert features_of(events, 0) == features_of(events, 1) != []
+
+
+def test_of_a_name_that_occurs_twice_the_last_value_counts() -> None:
+    assert kept(event_json(features=...)[:-1] + b', "features": {"a":1,"price":2,"a":3}}') == {"a": 3.0, "price": 2.0}
+
+
+@pytest.mark.parametrize("scanned", [True, False])
+def test_of_very_many_features_the_first_are_kept(scanned: bool) -> None:
+    value = event_json(features={f"f-{i}": i for i in range(MAX_FEATURES + (not scanned))}, note=1 if scanned else [])
+    events = KEEPING.decode(batch_of([value] * 300))
+    assert events.n_features.tolist() == [MAX_FEATURES] * 300
+    assert [name for name, _, _ in features_of(events, 299)] == [
+        hash_text_32(f"f-{i}".encode()) for i in range(MAX_FEATURES)
+    ]
+    assert features_of(events, 299) == features_of(events, 0)

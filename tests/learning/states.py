@@ -94,7 +94,7 @@ class World:
         """How what the members propose for a history (latest first) is merged."""
         return self.asked(history, now_ms, n)[1]
 
-    def asked(self, history: Sequence[str | None], now_ms: int, n: int = 20) -> tuple[Pool, Lists]:
+    def asked(self, history: Sequence[str | None], now_ms: int, n: int = 20, last_kind: int = 0) -> tuple[Pool, Lists]:
         """What the members propose for a history (latest first) and how it is merged."""
         rows = np.full(max(20, len(history)), NONE, np.int32)
         rows[: len(history)] = [NONE if item is None else self.row(item) for item in history]
@@ -102,7 +102,16 @@ class World:
         model = self.model
         models = model.ensemble._replace(scratch=item_to_item.allocate_scratch(len(model.items.is_live)))
         ensemble.recommend(
-            models, model.popularity, model.n_items, model.items.is_live, rows, len(history), float(now_ms), pool, lists
+            models,
+            model.popularity,
+            model.n_items,
+            model.items.is_live,
+            rows,
+            len(history),
+            last_kind,
+            float(now_ms),
+            pool,
+            lists,
         )
         return pool, lists
 

@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import pytest
 
-from consumer.models import histories, session_ring
+from consumer.events.hashing import hash_topic
+from consumer.learning.sampling import draw_of
+from consumer.models import histories, linear_model, session_ring
 from consumer.models.base import Interactions
 from consumer.models.item_to_item import WINDOW
+from consumer.models.linear_model import LinearModel
 from consumer.models.recency_index import NONE
 from consumer.models.registry import MEMBERS
+from consumer.tables import Array
 from tests.learning.states import World
-from tests.streams import WITH_KNN, Event, admitted, busy_stream, event_batch, small_settings
+from tests.models.interactions import feature_columns
+from tests.streams import TOPIC, TYPES, WITH_ALL, Event, admitted, busy_stream, event_batch, small_settings
 
-SETTINGS = small_settings(catalogue={"max_items": 500}, users={"max_users": 500}, models=WITH_KNN)
+SETTINGS = small_settings(catalogue={"max_items": 500}, users={"max_users": 500}, models=WITH_ALL)
 N_ROWS = 500
 N_PLACES = SETTINGS.users.history
 
@@ -23,7 +29,8 @@ N_PLACES = SETTINGS.users.history
 def interactions_of(world: World, rows: Sequence[Event]) -> Interactions:
     """What the pass gives to each member's kernel, while the world learns the rows one by one."""
     kinds = [SETTINGS.input.event_types[row.type] for row in rows]
-    items, keys, before, long_before, n_history = [], [], [], [], []
+    items, keys, before, long_before, n_history, last_kinds, coordinates = [], [], [], [], [], [], []
+    last_kind: dict[str, int] = {}
     for row in rows:
         history, session, key = histories_of(world, row)
         world.learn(admitted([row]))
@@ -32,6 +39,10 @@ def interactions_of(world: World, rows: Sequence[Event]) -> Interactions:
         long_before.append(history + [NONE] * (N_PLACES - len(history)))
         before.append(session + [NONE] * (WINDOW - len(session)))
         n_history.append(len(history))
+        last_kinds.append(last_kind.get(row.user, 0))
+        if SETTINGS.input.event_types[row.type].history:
+            last_kind[row.user] = TYPES.index(row.type) + 1
+        coordinates.append(draw_of(np.uint64(hash_topic(TOPIC)), row.partition, 0))
     return Interactions(
         item=np.array(items, np.int32),
         weight=np.array([kind.weight for kind in kinds], np.float64),
@@ -41,6 +52,9 @@ def interactions_of(world: World, rows: Sequence[Event]) -> Interactions:
         predecessors=np.array(before, np.int32),
         history=np.array(long_before, np.int32),
         n_history=np.array(n_history, np.int32),
+        key=np.array(coordinates, np.uint64),
+        last_kind=np.array(last_kinds, np.uint8),
+        **feature_columns(rows),
     )
 
 
@@ -61,6 +75,14 @@ def histories_of(world: World, row: Event) -> tuple[list[int], list[int], int]:
     return items[:n].tolist(), session_items[:n_before].tolist(), int(key)
 
 
+def arrays_of(learned: Any) -> Mapping[str, Array]:
+    """Of a member's state in the pass, by name."""
+    if isinstance(learned, LinearModel):
+        return {**linear_model.small(learned), **linear_model.of_items(learned)}
+    named: Mapping[str, Array] = learned._asdict()
+    return named
+
+
 @pytest.mark.parametrize("name", sorted(MEMBERS))
 def test_a_member_learns_what_the_pass_learned(name: str) -> None:
     world = World(SETTINGS)
@@ -70,8 +92,10 @@ def test_a_member_learns_what_the_pass_learned(name: str) -> None:
     in_the_pass = getattr(world.model, name)
     state = member.state()
     of_the_pass = {"top", "top_age", "top_scores", "work", "weight_bits", "fetched"}  # working memory
-    for field in set(in_the_pass._fields) - of_the_pass:
-        expected, found = getattr(in_the_pass, field), state[f"learned.{field}"]
+    for field, expected in arrays_of(in_the_pass).items():
+        if field in of_the_pass:
+            continue
+        found = state[f"learned.{field}"]
         n = min(len(expected), len(found))
         assert n > 0, field
         assert found[:n].tobytes() == expected[:n].tobytes(), field

@@ -9,7 +9,7 @@ from hypothesis import given
 from consumer.events.hashing import hash_text, hash_topic
 from consumer.learning import quality
 from consumer.learning.quality import CUTOFF, MEMBERS, WINDOW
-from consumer.learning.sampling import draw_of, is_sampled
+from consumer.learning.sampling import draw_of, is_sampled, place_judged
 from consumer.messages import Outcome
 from consumer.models.logit import ITEM_TO_ITEM, SESSION_KNN
 from consumer.models.recency_index import NONE
@@ -17,7 +17,18 @@ from consumer.models.recommend import MERGED, REPEATED
 from consumer.settings import Settings
 from tests.learning.states import World, differences
 from tests.models.reference import Counted, Recount
-from tests.streams import START_MS, TOPIC, WITH_KNN, Event, admitted, busy_stream, small_settings, streams
+from tests.streams import (
+    START_MS,
+    TOPIC,
+    TYPES,
+    WITH_ALL,
+    WITH_KNN,
+    Event,
+    admitted,
+    busy_stream,
+    small_settings,
+    streams,
+)
 
 SETTINGS = small_settings()
 A_SESSION = [Event("shoe"), Event("hat", at_s=1.0), Event("scarf", at_s=2.0)]
@@ -84,16 +95,22 @@ def test_scores_are_those_of_a_recount(rows: list[Event]) -> None:
     assert scores == pytest.approx(recount.scores(), rel=1e-6, abs=1e-12)
 
 
-@pytest.mark.parametrize("settings", [SETTINGS, small_settings(models=WITH_KNN)], ids=["default", "every member"])
+@pytest.mark.parametrize(
+    "settings",
+    [SETTINGS, small_settings(models=WITH_KNN), small_settings(models=WITH_ALL)],
+    ids=["default", "with kNN", "every member"],
+)
 def test_each_sample_is_ranked_as_it_would_have_been_just_before_its_event(settings: Settings) -> None:
     world = World(settings)
     expected = []
+    last_kind: dict[str, int] = {}
     for row in busy_stream(seed=3, n=600, n_items=40, n_users=8):
         kind = SETTINGS.input.event_types[row.type]
         time_ms = START_MS + round(row.at_s * 1000)
         history = world.history(row.user) if kind.history and is_known(world, row.user) else []
         if history and history[0] != row.item:
-            (pool, lists), item = world.asked(history, time_ms), world.row(row.item)
+            pool, lists = world.asked(history, time_ms, last_kind=last_kind[row.user])
+            item = world.row(row.item)
             listed = [
                 lists.merged[: lists.lengths[MERGED]], pool.proposed[ITEM_TO_ITEM, : pool.n_proposed[ITEM_TO_ITEM]],
                 lists.repeated[: lists.lengths[REPEATED]], world.model.popularity.top,
@@ -101,8 +118,13 @@ def test_each_sample_is_ranked_as_it_would_have_been_just_before_its_event(setti
             if settings.models.session_knn.enabled:
                 listed.append(pool.proposed[SESSION_KNN, : pool.n_proposed[SESSION_KNN]])
             places = [place(rows.tolist(), item) for rows in listed]
+            if settings.models.linear.enabled:
+                judged = place_judged(pool, item)
+                places.append(judged if judged <= CUTOFF else 0)
             expected.append(places + [quality.OFF] * (len(MEMBERS) - len(places)))
         world.learn(admitted([row]))
+        if kind.history:
+            last_kind[row.user] = TYPES.index(row.type) + 1
     n = int(world.trainer.quality.n_samples[0])
     assert n > 100
     assert world.trainer.quality.ranks[:n].tolist() == expected
@@ -171,12 +193,12 @@ def test_scoring_changes_no_bit_of_the_state() -> None:
 def test_quality_is_a_mean_over_the_latest_samples() -> None:
     window = quality.allocate()
     assert quality.summary(window) == ({}, {})
-    quality.record(window, 1, 2, 0, CUTOFF + 1, 3)
-    quality.record(window, 4, 0, 0, CUTOFF, quality.OFF)
+    quality.record(window, 1, 2, 0, CUTOFF + 1, 3, 5)
+    quality.record(window, 4, 0, 0, CUTOFF, quality.OFF, 0)
     hit_ratio, mrr = quality.summary(window)
-    assert hit_ratio == dict(zip(MEMBERS, (1.0, 0.5, 0.0, 0.5, 1.0), strict=True))
-    assert mrr == pytest.approx(dict(zip(MEMBERS, (0.625, 0.25, 0.0, 0.5 / CUTOFF, 1 / 3), strict=True)))
+    assert hit_ratio == dict(zip(MEMBERS, (1.0, 0.5, 0.0, 0.5, 1.0, 0.5), strict=True))
+    assert mrr == pytest.approx(dict(zip(MEMBERS, (0.625, 0.25, 0.0, 0.5 / CUTOFF, 1 / 3, 0.1), strict=True)))
     for _ in range(WINDOW):
-        quality.record(window, 2, 0, 0, 0, quality.OFF)
+        quality.record(window, 2, 0, 0, 0, quality.OFF, quality.OFF)
     assert quality.summary(window)[1]["ensemble"] == 0.5
-    assert "session_knn" not in quality.summary(window)[0]  # nobody asked it
+    assert not {"session_knn", "linear"} & quality.summary(window)[0].keys()  # nobody asked them

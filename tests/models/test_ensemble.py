@@ -6,15 +6,16 @@ import numpy as np
 import pytest
 
 from consumer.learning import quality
+from consumer.learning.sampling import place_judged
 from consumer.models import item_to_item, logit, recommend
-from consumer.models.logit import EACH, ITEM_TO_ITEM, PENANCE, SESSION_KNN
+from consumer.models.logit import EACH, ITEM_TO_ITEM, LINEAR, PENANCE, SESSION_KNN
 from consumer.models.recommend import LISTED, MERGED, Readable
 from consumer.snapshots.description import describe
 from tests.learning.states import World
-from tests.streams import START_MS, WITH_KNN, admitted, busy_stream, small_settings
+from tests.streams import START_MS, WITH_ALL, WITH_KNN, WITH_LINEAR, admitted, busy_stream, small_settings
 
 DEFAULT = small_settings()
-EVERY = small_settings(models=WITH_KNN)
+EVERY = small_settings(models=WITH_ALL)
 ROWS = busy_stream(seed=8, n=1_500, n_items=60, n_users=20)
 NOW_MS = START_MS + 8_000_000
 HISTORIES: list[list[str | None]] = [["item-1"], ["item-2", "item-0", None, "item-5"], ["item-0"] * 3, []]
@@ -44,19 +45,28 @@ def test_a_member_that_is_off_takes_no_memory_and_is_not_described() -> None:
     world = World(DEFAULT).learn(admitted(ROWS))
     assert world.model.session_knn.recent.nbytes == world.model.sessions.items.nbytes == 0
     description = describe(world.model, NOW_MS, *quality.summary(world.trainer.quality))
+    assert world.model.linear.features.name.nbytes == world.model.linear.last_kind.nbytes == 0
+    assert world.model.linear.learned.weights.weight.nbytes == 8  # an intercept that nobody asks for
+    assert not any("linear" in name for name in (*world.model.tables(), *world.model.small()))
     assert "session_knn" not in str(description)
+    assert "linear" not in str(description)
 
 
 def test_the_manifest_carries_what_the_features_weigh_for_readers_and_for_a_worker_with_more_members() -> None:
     world = World(EVERY).learn(admitted(ROWS))
     description = describe(world.model, NOW_MS, {}, {})
     narrow, wide = (description["weights"][f"fusion.{name}"] for name in ("logit", "wide_logit"))
-    assert [*wide["item_to_item"], *wide["session_knn"], *wide["item"].values()] == _weights(world.model.wide_logit)
+    heard = [*wide["item_to_item"], *wide["session_knn"], *wide["linear"]]
+    assert [*heard, *wide["item"].values()] == _weights(world.model.wide_logit)
     assert wide["session_knn"] != [0.0, 0.0, 0.0]
-    unheard = [0.0] * EACH
+    assert wide["linear"] != [0.0]
+    unheard = [0.0] * (EACH + 1)
     assert [*narrow["item_to_item"], *unheard, *narrow["item"].values()] == pytest.approx(_weights(world.model.logit))
     assert list(narrow["item"]) == ["rising", "count", "second_hop", "latest"]
-    assert "session_knn" in description["members"]
+    assert description["members"][-2:] == ["session_knn", "linear"]
+    without = World(small_settings(models=WITH_KNN)).learn(admitted(ROWS))
+    weights = describe(without.model, NOW_MS, {}, {})["weights"]
+    assert weights["fusion.wide_logit"].keys() == {"item_to_item", "session_knn", "item"}
 
 
 def test_what_readers_go_by_is_learned_the_same_whatever_else_a_worker_hears() -> None:
@@ -97,8 +107,47 @@ def test_muting_survives_a_checkpoint() -> None:
     world.model.session_knn.time_constant_ms[:] = np.nan
     world.learn(admitted(ROWS[500:600]))
     restored = World(EVERY).restore(world.saved())
-    assert restored.model.wide_logit.penance.tolist() == world.model.wide_logit.penance.tolist() != [0, 0]
+    owed = world.model.wide_logit.penance.tolist()
+    assert restored.model.wide_logit.penance.tolist() == owed != [0, 0, 0]
 
 
 def test_of_a_member_that_is_off_nobody_asks_whether_it_is_muted() -> None:
     assert World(DEFAULT).model.is_muted == {"item_to_item": False}
+
+
+def test_a_linear_model_that_went_astray_is_muted_begins_anew_and_is_heard_again() -> None:
+    world = World(small_settings(models=WITH_LINEAR)).learn(admitted(ROWS[:500]))
+    world.model.linear.learned.weights.weight[:] = np.nan
+    pool, lists = world.asked(["item-1"], NOW_MS)
+    assert pool.is_faulty[LINEAR]
+    n = int(pool.n_proposed[ITEM_TO_ITEM])
+    assert lists.listed[:n].tolist() != []
+    world.learn(admitted(ROWS[500:600]))
+    assert world.model.wide_logit.n_faults[LINEAR] > 0
+    assert world.model.wide_logit.penance[LINEAR] > 0
+    assert np.isfinite(world.model.linear.learned.weights.weight).all()
+    assert np.isfinite(world.model.wide_logit.weights).all()
+    world.learn(admitted(ROWS[600:]))
+    assert world.model.wide_logit.penance[LINEAR] == 0
+    assert not world.asked(["item-1"], NOW_MS)[0].is_faulty[LINEAR]
+
+
+def test_what_was_done_last_and_the_hour_reach_the_judgement() -> None:
+    world = World(small_settings(models=WITH_LINEAR)).learn(admitted(ROWS))
+    answers = [
+        world.asked(["item-1"], NOW_MS + hours * 3_600_000, last_kind=kind)[0]
+        for kind, hours in ((1, 0), (3, 0), (1, 9))
+    ]
+    n = int(answers[0].n_items[0])
+    assert len({answer.judged[:n].tobytes() for answer in answers}) == 3
+
+
+def test_each_list_of_linear_is_that_of_its_judgement() -> None:
+    world = World(small_settings(models=WITH_LINEAR)).learn(admitted(ROWS))
+    history: list[str | None] = ["item-2", "item-0"]
+    pool, _ = world.asked(history, NOW_MS)
+    n = int(pool.n_items[0])
+    order = np.lexsort((pool.items[:n], -pool.judged[:n]))
+    for place, c in enumerate(order[:5].tolist()):
+        assert place_judged(pool, int(pool.items[c])) == place + 1
+    assert place_judged(pool, world.row("item-2")) == 0

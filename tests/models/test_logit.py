@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from itertools import pairwise
 
 import numpy as np
@@ -16,10 +16,13 @@ from consumer.models.item_to_item import COUNT_TOTAL, LANDMARK_MS, N_RANKED
 from consumer.models.logit import (
     COUNT,
     EACH,
+    FIRST_JUDGE,
     HEAD,
     ITEM_FEATURES,
     ITEM_TO_ITEM,
+    JUDGED_LIMIT,
     LATEST,
+    LINEAR,
     MEMBERS,
     N_FEATURES,
     PENANCE,
@@ -63,7 +66,7 @@ def features(lists: Sequence[Ranking]) -> dict[int, list[float]]:
             places = [place for place, (listed, _) in enumerate(ranking) if listed == item]
             ratio = ranking[places[0]][1] / ranking[0][1] if places else 0.0
             found[item] += [math.log(ratio + 0.001) + 6.9, math.sqrt(ratio), 1 / (places[0] + 1) if places else 0.0]
-        found[item] += [0.0] * len(ITEM_FEATURES)
+        found[item] += [0.0] * (1 + len(ITEM_FEATURES))  # nobody judges, and the items are not described
     return found
 
 
@@ -149,7 +152,7 @@ def test_learning_leaves_a_member_that_says_nothing_where_it_is() -> None:
         pool = pool_of(_falling(rng.permutation(30)), [])
         ordered(arrays, pool)
         logit.learn(arrays, pool, int(pool.items[rng.integers(3)]), logit.STEP)
-    assert arrays.weights[EACH * SESSION_KNN : RISING] == pytest.approx(0.0, abs=1e-9)
+    assert arrays.weights[EACH * SESSION_KNN : FIRST_JUDGE] == pytest.approx(0.0, abs=1e-9)
 
 
 def _falling(items: Iterable[int]) -> Ranking:
@@ -180,7 +183,7 @@ def test_a_member_with_nonsense_is_muted_and_comes_back_when_it_behaved(what: st
         assert ordered(arrays, behaving) == [1, 2]
         logit.note_faults(arrays, behaving)
     assert ordered(arrays, pool_of(GOOD, [(7, 1.0)])) == [7, 1, 2]
-    assert arrays.n_faults.tolist() == [0, 1]
+    assert arrays.n_faults.tolist() == [0, 1, 0]
 
 
 def test_a_member_that_gives_up_is_muted_and_a_relapse_starts_its_penance_anew() -> None:
@@ -190,8 +193,8 @@ def test_a_member_that_gives_up_is_muted_and_a_relapse_starts_its_penance_anew()
         logit.take(pool, SESSION_KNN, -1, IS_LIVE)
         logit.note_faults(arrays, pool)
         logit.note_faults(arrays, pool_of(GOOD, GOOD))
-    assert arrays.n_faults.tolist() == [0, 3]
-    assert arrays.penance.tolist() == [0, PENANCE - 1]
+    assert arrays.n_faults.tolist() == [0, 3, 0]
+    assert arrays.penance.tolist() == [0, PENANCE - 1, 0]
 
 
 def test_where_item_to_item_is_muted_the_others_go_on() -> None:
@@ -249,3 +252,56 @@ def test_a_feature_that_is_no_number_teaches_nothing() -> None:
     logit.learn(arrays, pool, 1, logit.STEP)
     assert np.array_equal(arrays.weights, before)
     assert arrays.n_learned[0] == 0
+
+
+def judged(arrays: LogitArrays, pool: Pool, judgement: Callable[[int], float]) -> list[int]:
+    """The order where `linear` says this of each item."""
+    listed = np.zeros(N_RANKED, np.int32)
+    logit.gather(arrays, pool, len(MEMBERS))
+    for c in range(int(pool.n_items[0])):
+        pool.judged[c] = judgement(int(pool.items[c]))
+    logit.take_judgement(arrays, pool, LINEAR)
+    n = logit.order(arrays, pool, listed)
+    return [int(item) for item in listed[:n]]
+
+
+def test_a_judgement_says_nothing_until_it_was_found_right() -> None:
+    lists = [_falling(range(20)), _falling(range(5, 25))]
+    alone = ordered(logit.allocate(), pool_of(*lists))
+    assert judged(logit.allocate(), pool_of(*lists), float) == alone
+
+
+def test_learning_goes_over_to_a_judge_that_is_right() -> None:
+    rng, arrays = np.random.default_rng(3), logit.allocate()
+    for _ in range(1_000):
+        items = rng.permutation(60)
+        pool = pool_of(_falling(items[:30]), _falling(items[30:]))
+        best = int(max(items))
+        judged(arrays, pool, lambda item: item / 10.0)
+        logit.learn(arrays, pool, best, logit.STEP)
+    assert judged(arrays, pool_of(_falling(range(30)), _falling(range(30, 60))), lambda item: item / 10.0)[0] == 59
+
+
+def test_a_judgement_counts_by_its_distance_from_the_mean_within_bounds() -> None:
+    pool = pool_of(_falling([1, 2, 3]), [])
+    judged(logit.allocate(), pool, lambda item: {1: 1.0, 2: 2.0, 3: 300.0}[item])
+    assert pool.features[:3, FIRST_JUDGE].tolist() == [-JUDGED_LIMIT, -JUDGED_LIMIT, JUDGED_LIMIT]
+    judged(logit.allocate(), pool, lambda item: 1.5 * item)
+    assert pool.features[:3, FIRST_JUDGE].tolist() == [-1.5, 0.0, 1.5]
+
+
+@pytest.mark.parametrize("nonsense", [math.nan, math.inf, -math.inf])
+def test_a_judge_that_talks_nonsense_is_muted_and_comes_back_when_it_behaved(nonsense: float) -> None:
+    arrays = logit.allocate()
+    arrays.weights[FIRST_JUDGE] = 20.0
+    lists = [_falling([1, 2, 3]), _falling([4])]
+    pool = pool_of(*lists)
+    quiet = judged(arrays, pool, lambda item: nonsense if item == 2 else float(item))
+    assert quiet == ordered(logit.allocate(), pool_of(*lists))
+    logit.note_faults(arrays, pool)
+    for _ in range(PENANCE):
+        pool = pool_of(*lists)
+        assert judged(arrays, pool, float) == quiet
+        logit.note_faults(arrays, pool)
+    assert judged(arrays, pool_of(*lists), float) == [4, 3, 2, 1]
+    assert arrays.n_faults.tolist() == [0, 0, 1]

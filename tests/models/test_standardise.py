@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from consumer.models.standardise import LIMIT, OnlineStandardiser
+from consumer.models.standardise import LIMIT, OnlineStandardiser, add
 
 HOUR_MS = 3_600_000
 OBSERVED = st.lists(st.tuples(st.floats(-100.0, 100.0), st.integers(0, 50)), min_size=2, max_size=40)
@@ -32,6 +32,28 @@ def test_mean_and_spread_are_those_of_the_weighted_list_in_any_order(
     mean = np.average(x, weights=weight)
     assert arrays.mean[0] == pytest.approx(mean, abs=1e-9)
     assert arrays.squares[0] / arrays.weight[0] == pytest.approx(np.average((x - mean) ** 2, weights=weight), abs=1e-7)
+
+
+@given(OBSERVED, OBSERVED, st.sampled_from([math.inf, 36_000.0]))
+def test_what_two_observed_side_by_side_adds_up(
+    rows: list[tuple[float, int]], others: list[tuple[float, int]], time_constant_s: float
+) -> None:
+    one, other, both = (taught(part, time_constant_s).arrays for part in (rows, others, rows + others))
+    untouched = [array.copy() for array in other]
+    add(one, other)
+    assert one.mean[0] == pytest.approx(both.mean[0], abs=1e-7)
+    assert one.squares[0] / one.weight[0] == pytest.approx(both.squares[0] / both.weight[0], abs=1e-6)
+    assert all(np.array_equal(a, b) for a, b in zip(other, untouched, strict=True))
+
+
+def test_adding_nothing_changes_nothing() -> None:
+    one = taught([(1.0, 0), (5.0, 3)]).arrays
+    before = [array.copy() for array in one]
+    add(one, OnlineStandardiser(1).arrays)
+    assert all(np.array_equal(a, b) for a, b in zip(one, before, strict=True))
+    nobody = OnlineStandardiser(1).arrays
+    add(nobody, one)
+    assert (nobody.mean[0], nobody.squares[0]) == (one.mean[0], one.squares[0])
 
 
 def test_a_long_stream_comes_out_with_mean_zero_and_spread_one() -> None:

@@ -13,6 +13,7 @@ from functools import cache
 import numpy as np
 
 from consumer.events.admission import AdmittedBatch
+from consumer.events.feature_entries import allocate
 from consumer.events.hashing import hash_text, hash_topic
 from consumer.kernels import kernel
 from consumer.messages import EventBatch, Float64Array, Int64Array, UInt64Array
@@ -177,5 +178,8 @@ def _batch(start: int, user: Int64Array, item: Int64Array) -> AdmittedBatch:
         event_type=np.zeros(n, np.int16),
         event_time_ms=time_ms,
         value=np.full(n, np.nan),
+        feature_start=np.zeros(n, np.int64),
+        n_features=np.zeros(n, np.int32),
+        features=allocate(0),
     )
     return AdmittedBatch(events, events.outcome, time_ms)

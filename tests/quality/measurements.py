@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
-from tests.quality import calibration, drift, freshness, published_rows, recall
+from tests.quality import calibration, drift, featured, freshness, linear, published_rows, recall
 from tests.quality.document import Section
 from tests.quality.recorded import REES46, TAOBAO, Diginetica, require
 
@@ -50,6 +51,13 @@ def _drift(_folder: Path) -> Section:
     return drift.measure()
 
 
+def _linear(folder: Path) -> Section:
+    for path in (REES46.path, TAOBAO.path):
+        require(path)
+    part = replace(_stream().data_set(folder), name="diginetica, the first 200,000 events", n_rows=200_000)
+    return linear.measure([linear.REES46_FEATURES, featured.data_set(folder)], [part, TAOBAO])
+
+
 ALL: Mapping[str, Callable[[Path], Section]] = {
     "diginetica": _diginetica,
     "published_rows": _published_rows,
@@ -58,4 +66,5 @@ ALL: Mapping[str, Callable[[Path], Section]] = {
     "score": _score,
     "freshness": _freshness,
     "drift": _drift,
+    "linear": _linear,
 }

@@ -6,6 +6,7 @@ import gzip
 import json
 from collections.abc import Iterator
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -85,6 +86,29 @@ def test_a_standard_ndjson_file_needs_no_mapping(tmp_path: Path, name: str) -> N
     assert "session_id" not in second
 
 
+def test_columns_become_features_texts_unless_they_are_said_to_be_numbers(clicks: Path) -> None:
+    mapping = replace(CLICKS_MAPPING, features=("price", "event"), numbers=frozenset({"price"}))
+    assert [event.get("features") for event in events(plan(clicks, mapping))] == [
+        {"price": 1.5, "event": "view"},
+        {"event": "addtocart"},
+        {"price": 2, "event": "view"},
+    ]
+
+
+def test_the_features_of_a_standard_event_stay_and_others_join_them(tmp_path: Path) -> None:
+    path = tmp_path / "events.ndjson"
+    path.write_text(json.dumps({**STANDARD, "features": {"brand": "x", "price": 3}, "colour": "red", "size": 7}))
+    assert events(plan(path))[0]["features"] == {"brand": "x", "price": 3}
+    joined = events(plan(path, MappingPlan(features=("colour", "size"))))[0]["features"]
+    assert joined == {"brand": "x", "price": 3, "colour": "red", "size": 7}
+
+
+def test_a_feature_that_should_be_a_number_and_is_none_is_named(clicks: Path) -> None:
+    mapping = replace(CLICKS_MAPPING, features=("event",), numbers=frozenset({"event"}))
+    with pytest.raises(BadRow, match="column 'event': 'view' is no finite number"):
+        events(plan(clicks, mapping))
+
+
 def test_keep_names_sends_the_row_as_it_is_with_numbers_where_asked_for(clicks: Path) -> None:
     mapping = MappingPlan(
         {"user_id": "visitorid"}, keeps_names=True, numbers=frozenset({"price", "timestamp"}), needs_times=False
@@ -158,7 +182,9 @@ def test_a_cut_off_gzip_file_is_an_error_after_what_could_be_read(tmp_path: Path
         (MappingPlan({"user": "visitorid"}), "'user' is no field of an event"),
         (MappingPlan({"user_id": "visitorid"}), "no column for item_id: name it with --map item_id=COLUMN"),
         (MappingPlan({"user_id": "visitorid"}), "no column for event_time: name it with --time-column"),
-        (MappingPlan(numbers=frozenset({"price"})), "--numbers is for --keep-names"),
+        (MappingPlan(numbers=frozenset({"price"})), "--numbers names price, which --features doesn't"),
+        (MappingPlan(keeps_names=True, features=("price",)), "--features is for standard events"),
+        (MappingPlan(features=("cost",)), "no column 'cost'"),
         (MappingPlan(keeps_names=True, numbers=frozenset({"cost"})), "no column 'cost'"),
     ],
 )

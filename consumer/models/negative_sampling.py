@@ -22,12 +22,24 @@ TWO_TO_THE_64 = 18446744073709551616.0
 
 
 @hot_kernel
-def is_kept(key: np.uint64, rate: float) -> bool:
-    """Whether a negative stays in the sample, decided by a hash of its coordinates: the same in every run."""
+def scattered(key: np.uint64) -> np.uint64:
+    """A 64-bit hash of 64 bits (the last steps of splitmix64)."""
     x = (key ^ (key >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     x = (x ^ (x >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    x = x ^ (x >> np.uint64(31))
-    return bool(np.float64(x) < rate * TWO_TO_THE_64)
+    return np.uint64(x ^ (x >> np.uint64(31)))
+
+
+@hot_kernel
+def is_kept(key: np.uint64, rate: float) -> bool:
+    """Whether a negative stays in the sample, decided by a hash of its coordinates: the same in every run."""
+    return bool(np.float64(scattered(key)) < rate * TWO_TO_THE_64)
+
+
+@hot_kernel
+def drawn(key: np.uint64, counter: int, n: int) -> int:
+    """The counter-th number of a sequence of the key's own, uniform from 0 … n - 1: no state, the same in every run."""
+    x = scattered(key + (np.uint64(counter) + np.uint64(1)) * np.uint64(0x9E3779B97F4A7C15))
+    return int(x % np.uint64(n))
 
 
 @hot_kernel

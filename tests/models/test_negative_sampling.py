@@ -7,9 +7,9 @@ import math
 import numpy as np
 import pytest
 
-from consumer.learning.negative_sampling import corrected_chance, is_kept, rate_of_uniform, sampling_offset
 from consumer.messages import Float64Array
 from consumer.models.linear import OnlineRecommender
+from consumer.models.negative_sampling import corrected_chance, drawn, is_kept, rate_of_uniform, sampling_offset
 from consumer.models.optimisers import AdaGrad
 
 RATE = 0.02
@@ -69,6 +69,18 @@ def test_a_rate_that_changes_along_the_stream_leaves_no_trace() -> None:
 def test_as_many_are_kept_as_the_rate_says(rate: float) -> None:
     n_kept = sum(is_kept(np.uint64(i << 7), rate) for i in range(100_000))
     assert abs(n_kept - 100_000 * rate) <= 4 * math.sqrt(100_000 * rate * (1.0 - rate))
+
+
+def test_draws_are_uniform_and_the_same_in_every_run() -> None:
+    counts = np.zeros((7, 7))
+    for key in range(7_000):
+        first, second = (drawn(np.uint64(key << 40), counter, 7) for counter in (0, 1))
+        counts[first, second] += 1
+    expected = 7_000 / 49
+    assert ((counts - expected) ** 2 / expected).sum() < 100.0  # 48 degrees of freedom: above in 1 of 60,000
+    assert [drawn(np.uint64(5), counter, 1_000) for counter in range(4)] == [
+        drawn(np.uint64(5), counter, 1_000) for counter in range(4)
+    ]
 
 
 @pytest.mark.parametrize("chance", [1e-6, 0.3, 0.999])
