@@ -44,23 +44,18 @@ class AdwinArrays(NamedTuple):
     """D detectors side by side."""
 
     totals: Float64Array  # (D, N_ROWS, MAX_BUCKETS + 1) Σ of each bucket, the oldest first
-    deviations: Float64Array  # (D, N_ROWS, MAX_BUCKETS + 1) Σ (x − mean)² of each bucket
     n_buckets: Int64Array  # (D, N_ROWS)
     width: Int64Array  # (D,) numbers in the window
-    n_taken: Int64Array  # (D,) numbers since it began
     window: Float64Array  # (D, 2) Σ and Σ (x − mean)² of the window
     around: Float64Array  # (D, 2) mean of the older and the newer part, at the last change
 
 
 def allocate(n_detectors: int) -> AdwinArrays:
-    buckets = (n_detectors, N_ROWS, MAX_BUCKETS + 1)
     return AdwinArrays(
-        totals=np.zeros(buckets),
-        deviations=np.zeros(buckets),
+        totals=np.zeros((n_detectors, N_ROWS, MAX_BUCKETS + 1)),
         n_buckets=np.zeros((n_detectors, N_ROWS), np.int64),
         width=np.zeros(n_detectors, np.int64),
         window=np.zeros((n_detectors, 2)),
-        n_taken=np.zeros(n_detectors, np.int64),
         around=np.zeros((n_detectors, 2)),
     )
 
@@ -70,7 +65,6 @@ def clear(adwin: AdwinArrays, d: int) -> None:
     """Forget all numbers."""
     adwin.n_buckets[d, :] = 0
     adwin.width[d] = 0
-    adwin.n_taken[d] = 0
     adwin.window[d, :] = 0.0
 
 
@@ -81,10 +75,7 @@ def update(adwin: AdwinArrays, d: int, number: float, delta: float, clock: int) 
     Tests at every so many numbers (`clock`).
     """
     _insert(adwin, d, number)
-    adwin.n_taken[d] += 1
-    if adwin.width[d] <= GRACE or adwin.n_taken[d] % clock != 0:
-        return SAME
-    if not _has_changed(adwin, d, delta):
+    if adwin.width[d] <= GRACE or adwin.width[d] % clock != 0 or not _has_changed(adwin, d, delta):
         return SAME
     _note_around(adwin, d)
     clear(adwin, d)
@@ -99,7 +90,7 @@ def _insert(adwin: AdwinArrays, d: int, number: float) -> None:
         adwin.window[d, DEVIATION] += width * from_mean * from_mean / (width + 1)
     adwin.window[d, TOTAL] += number
     adwin.width[d] = width + 1
-    _append(adwin, d, 0, number, 0.0)
+    _append(adwin, d, 0, number)
     row = 0
     while adwin.n_buckets[d, row] > MAX_BUCKETS and row + 1 < N_ROWS:
         _join_oldest(adwin, d, row)
@@ -107,32 +98,21 @@ def _insert(adwin: AdwinArrays, d: int, number: float) -> None:
 
 
 @hot_kernel
-def _append(adwin: AdwinArrays, d: int, row: int, total: float, deviation: float) -> None:
+def _append(adwin: AdwinArrays, d: int, row: int, total: float) -> None:
     n = adwin.n_buckets[d, row]
     adwin.totals[d, row, n] = total
-    adwin.deviations[d, row, n] = deviation
     adwin.n_buckets[d, row] = n + 1
-
-
-@hot_kernel
-def _remove(adwin: AdwinArrays, d: int, row: int, how_many: int) -> None:
-    """The oldest ones of a row."""
-    n = adwin.n_buckets[d, row] - how_many
-    for k in range(n):
-        adwin.totals[d, row, k] = adwin.totals[d, row, k + how_many]
-        adwin.deviations[d, row, k] = adwin.deviations[d, row, k + how_many]
-    adwin.n_buckets[d, row] = n
 
 
 @hot_kernel
 def _join_oldest(adwin: AdwinArrays, d: int, row: int) -> None:
     """The two oldest buckets of a row become one of the next."""
-    size = 2.0**row
-    first, second = adwin.totals[d, row, 0], adwin.totals[d, row, 1]
-    apart = first / size - second / size
-    deviation = adwin.deviations[d, row, 0] + adwin.deviations[d, row, 1] + size * apart * apart / 2.0
-    _remove(adwin, d, row, 2)
-    _append(adwin, d, row + 1, first + second, deviation)
+    joined = adwin.totals[d, row, 0] + adwin.totals[d, row, 1]
+    n = adwin.n_buckets[d, row] - 2
+    for k in range(n):
+        adwin.totals[d, row, k] = adwin.totals[d, row, k + 2]
+    adwin.n_buckets[d, row] = n
+    _append(adwin, d, row + 1, joined)
 
 
 @hot_kernel
