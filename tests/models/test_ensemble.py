@@ -87,7 +87,7 @@ def test_a_poisoned_member_is_muted_in_the_pass_and_heard_again_when_it_is_well(
     world.learn(admitted(ROWS[500:600]))
     n_faults = int(world.model.wide_logit.n_faults[SESSION_KNN])
     assert n_faults > 0
-    assert world.model.is_muted == {"item_to_item": False, "session_knn": True}
+    assert world.model.is_muted == {"item_to_item": False, "session_knn": True, "linear": False}
     assert world.model.wide_logit.n_faults[ITEM_TO_ITEM] == 0
     assert np.isfinite(world.model.wide_logit.weights).all()
     pool, lists = world.asked(["item-1"], NOW_MS)
