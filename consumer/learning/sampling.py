@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from consumer.kernels import called_kernel, hot_kernel
+from consumer.kernels import hot_kernel
 from consumer.learning import cases, quality
 from consumer.learning.pass_state import State
 from consumer.models import ensemble, fusion, logit, popularity
@@ -29,7 +29,7 @@ def is_sampled(topic_hash: np.uint64, partition: int, offset: int, one_in: int) 
     return bool(coordinates_key(topic_hash, partition, offset) % np.uint64(one_in) == np.uint64(0))
 
 
-@called_kernel
+@hot_kernel
 def rank_next(state: State, n_history: int, last_kind: int, item: int, time_ms: int) -> int:
     """Rank for the history in `work` and note in `quality` where the next item stands in each list.
 
