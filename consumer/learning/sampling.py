@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from consumer.kernels import called_kernel, hot_kernel
+from consumer.kernels import hot_kernel
 from consumer.learning import cases, quality
 from consumer.learning.drift import NEXT
 from consumer.learning.pass_state import State
@@ -30,7 +30,7 @@ def draw_of(topic_hash: np.uint64, partition: int, offset: int) -> np.uint64:
     return np.uint64(x ^ (x >> np.uint64(31)))
 
 
-@called_kernel
+@hot_kernel
 def rank_next(state: State, n_history: int, last_kind: int, item: int, time_ms: int, is_test: bool) -> int:
     """Rank for the history in `work`; a test is noted in `quality`: where the next item stands in each list.
 
