@@ -44,7 +44,9 @@ def _learn_sequence(
     """Learn an event that enters its user's history; one that isn't counted adds nothing to what items say."""
     history = state.work.history
     time_ms = columns.time_ms[i]
-    user = user_of(state, limits, columns.user_key[i, 0], columns.user_key[i, 1])
+    user = user_of(
+        state.users, state.histories, state.ensemble.linear, limits, columns.user_key[i, 0], columns.user_key[i, 1]
+    )
     n_history = histories.latest_first(state.histories, user, state.items.is_live, history)
     back = 0
     if n_history > 0:
@@ -131,7 +133,7 @@ def learn_events(state: State, limits: Limits, columns: Columns, start: int, sto
         if columns.outcome[i] != _ADMITTED and columns.outcome[i] != _LATE_POPULARITY_ONLY:
             continue
         evict(state, limits, columns.watermark_ms[i])
-        needs = why_waiting(state, limits, columns.item_length[i])
+        needs = why_waiting(state.items, state.users, state.text, limits, columns.item_length[i])
         if needs != DONE:
             return i, needs
         look_ahead(state, limits, columns, i)

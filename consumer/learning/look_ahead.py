@@ -9,7 +9,8 @@ from consumer.learning import daily_cap
 from consumer.learning.pass_state import N_EXPECTED, Columns, Limits, State
 from consumer.messages import Int32Array, Outcome
 from consumer.models import histories, item_features, item_to_item, linear_model, popularity, recency_index
-from consumer.models.recency_index import NONE
+from consumer.models.histories import HistoryArrays
+from consumer.models.recency_index import NONE, IndexArrays
 
 LOOK_AHEAD = 4  # events
 _ADMITTED = int(Outcome.ADMITTED)
@@ -51,7 +52,7 @@ def look_ahead(state: State, limits: Limits, columns: Columns, i: int) -> None:
         item = recency_index.find(items, columns.item_key[near, 0], columns.item_key[near, 1])
         if item != NONE:
             item_to_item.prefetch_entries(state.ensemble.item_to_item, item)
-        n_expected = _expect(state, limits, columns, near, expected)
+        n_expected = _expect(users, state.histories, limits, columns, near, expected)
     state.work.n_expected[near % N_EXPECTED] = n_expected
     for k in range(n_expected):
         item_to_item.prefetch_row(state.ensemble.item_to_item, expected[k])
@@ -61,16 +62,16 @@ def look_ahead(state: State, limits: Limits, columns: Columns, i: int) -> None:
 
 
 @hot_kernel
-def _expect(state: State, limits: Limits, columns: Columns, i: int, expected: Int32Array) -> int:
+def _expect(
+    users: IndexArrays, rings: HistoryArrays, limits: Limits, columns: Columns, i: int, expected: Int32Array
+) -> int:
     """The predecessors that an event to come will have, as it looks now; returns how many."""
-    user = recency_index.find(state.users, columns.user_key[i, 0], columns.user_key[i, 1])
+    user = recency_index.find(users, columns.user_key[i, 0], columns.user_key[i, 1])
     if user == NONE:
         return 0
-    session = histories.session_of(
-        state.histories, user, columns.session_key[i], columns.time_ms[i], limits.session_gap_ms
-    )
+    session = histories.session_of(rings, user, columns.session_key[i], columns.time_ms[i], limits.session_gap_ms)
     n_live = 0
-    for k in range(histories.predecessors(state.histories, user, session, expected)):
+    for k in range(histories.predecessors(rings, user, session, expected)):
         if expected[k] != NONE:
             expected[n_live] = expected[k]
             n_live += 1

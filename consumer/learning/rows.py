@@ -1,4 +1,8 @@
-"""Rows of items and users in the learning pass: evicted when their time is over, given to new ones, recycled."""
+"""Rows of items and users in the learning pass: evicted when their time is over, given to new ones, recycled.
+
+What needs only a few of the pass's arrays takes only these: each function that takes all of them is seconds of
+compiling.
+"""
 
 from __future__ import annotations
 
@@ -26,7 +30,10 @@ from consumer.models import (
     recency_index,
     session_knn,
 )
-from consumer.models.recency_index import N_LIVE, N_RETIRED, N_USED, NONE, OLDEST
+from consumer.models.histories import HistoryArrays
+from consumer.models.linear_model import LinearModel
+from consumer.models.recency_index import N_LIVE, N_RETIRED, N_USED, NONE, OLDEST, IndexArrays
+from consumer.models.state import ItemText
 
 MIN_RETIRED = 64
 """Evicted rows are recycled together, once they are so many and a sixteenth of the catalogue: it takes a sweep over all
@@ -45,9 +52,9 @@ def _retire_item(state: State, item: int) -> None:
 
 
 @hot_kernel
-def _remove_user(state: State, user: int) -> None:
-    recency_index.remove(state.users, user)
-    recency_index.release(state.users, user)
+def _remove_user(users: IndexArrays, user: int) -> None:
+    recency_index.remove(users, user)
+    recency_index.release(users, user)
 
 
 @hot_kernel
@@ -64,25 +71,25 @@ def evict(state: State, limits: Limits, watermark_ms: int) -> None:
         is_fresh = state.users.seen_ms[oldest] >= watermark_ms - limits.user_ttl_ms
         if is_fresh and state.users.counts[N_LIVE] <= limits.max_users:
             break
-        _remove_user(state, oldest)
+        _remove_user(state.users, oldest)
 
 
 @hot_kernel
-def needs_user_room(state: State, limits: Limits) -> bool:
+def needs_user_room(users: IndexArrays, limits: Limits) -> bool:
     """Whether the users' arrays must grow before another one comes."""
-    return not recency_index.has_room(state.users) and bool(state.users.counts[N_LIVE] < limits.max_users)
+    return not recency_index.has_room(users) and bool(users.counts[N_LIVE] < limits.max_users)
 
 
 @hot_kernel
-def why_waiting(state: State, limits: Limits, id_length: int) -> int:
+def why_waiting(items: IndexArrays, users: IndexArrays, text: ItemText, limits: Limits, id_length: int) -> int:
     """Why this event cannot be learned yet, if so."""
-    if state.items.counts[N_RETIRED] >= max(MIN_RETIRED, state.items.counts[N_LIVE] // 16):
+    if items.counts[N_RETIRED] >= max(MIN_RETIRED, items.counts[N_LIVE] // 16):
         return NEEDS_SWEEP
-    if not recency_index.has_room(state.items):
+    if not recency_index.has_room(items):
         return NEEDS_ITEMS
-    if needs_user_room(state, limits):
+    if needs_user_room(users, limits):
         return NEEDS_USERS
-    if id_length > state.text.text.shape[1]:
+    if id_length > text.text.shape[1]:
         return NEEDS_TEXT
     return DONE
 
@@ -102,15 +109,17 @@ def new_item(state: State, limits: Limits, columns: Columns, i: int) -> int:
 
 
 @hot_kernel
-def user_of(state: State, limits: Limits, key_0: np.uint64, key_1: np.uint64) -> int:
+def user_of(
+    users: IndexArrays, rings: HistoryArrays, linear: LinearModel, limits: Limits, key_0: np.uint64, key_1: np.uint64
+) -> int:
     """Row of the user, a new one where he is unknown; `needs_user_room` has been asked."""
-    user = recency_index.find(state.users, key_0, key_1)
+    user = recency_index.find(users, key_0, key_1)
     if user == NONE:
-        if state.users.counts[N_LIVE] >= limits.max_users:
-            _remove_user(state, state.users.counts[OLDEST])
-        user = recency_index.insert(state.users, key_0, key_1)
-        histories.clear(state.histories, user)
-        linear_model.note_kind(state.ensemble.linear, user, -1)
+        if users.counts[N_LIVE] >= limits.max_users:
+            _remove_user(users, users.counts[OLDEST])
+        user = recency_index.insert(users, key_0, key_1)
+        histories.clear(rings, user)
+        linear_model.note_kind(linear, user, -1)
     return user
 
 

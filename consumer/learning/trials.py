@@ -98,10 +98,12 @@ def ask_only(
     for i in range(start, stop):
         if trials.known[i] == 0:
             continue
-        if needs_user_room(state, limits):
+        if needs_user_room(state.users, limits):
             return i, NEEDS_USERS
         item = recency_index.find(state.items, columns.item_key[i, 0], columns.item_key[i, 1])
-        user = user_of(state, limits, columns.user_key[i, 0], columns.user_key[i, 1])
+        user = user_of(
+            state.users, state.histories, state.ensemble.linear, limits, columns.user_key[i, 0], columns.user_key[i, 1]
+        )
         if trials.asked[i] != NOTHING:
             _ask(testing, columns, trials, i, item, user)
         time_ms = columns.time_ms[i]

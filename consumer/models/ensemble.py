@@ -47,9 +47,9 @@ def has_session_knn(sessions: SessionArrays) -> bool:
 
 
 @hot_kernel
-def _is_wide(models: Ensemble) -> bool:
+def _is_wide(sessions: SessionArrays, linear: LinearModel) -> bool:
     """Whether a member is on that readers don't have."""
-    return has_session_knn(models.sessions) or linear_model.is_on(models.linear)
+    return has_session_knn(sessions) or linear_model.is_on(linear)
 
 
 @hot_kernel
@@ -108,7 +108,7 @@ def recommend(
     if n_history > 0:
         propose(models, is_live, history, n_history, now_ms, pool)
         pool.n_proposed[LINEAR] = NONE
-        if _is_wide(models):
+        if _is_wide(models.sessions, models.linear):
             _gather(models, models.wide_logit, N_PROPOSERS, shares, n_live, now_ms, pool)
             if linear_model.is_on(models.linear):
                 linear_learning.judge(
@@ -129,7 +129,7 @@ def learn_sample(
     step: float,
 ) -> None:  # fmt: skip
     """The item came true where `recommend` has just filled the pool. `lists.listed` is working memory."""
-    if _is_wide(models):
+    if _is_wide(models.sessions, models.linear):
         logit.note_faults(models.wide_logit, pool)
         logit.learn(models.wide_logit, pool, item, step)
         _gather(models, models.logit, N_READABLE, shares, n_live, now_ms, pool)
