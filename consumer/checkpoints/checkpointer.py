@@ -100,6 +100,10 @@ class Checkpointer:
         if self.phase is Phase.COPYING and not self._writer.is_full():
             self._copy_piece()
 
+    def not_before(self, at_s: float) -> None:
+        """The next one is due at this time, unless hurried."""
+        self._next_s = at_s
+
     def hurry(self, now_s: float) -> None:
         """Get to READY at once, due or not (before stopping)."""
         self._next_s = now_s

@@ -15,6 +15,7 @@ from consumer.cli.evaluate import evaluate
 from consumer.cli.exit_codes import EXPLAINED
 from consumer.cli.recommend import recommend
 from consumer.cli.related import related
+from consumer.cli.replay import replay
 from consumer.cli.rollback import rollback
 from consumer.cli.run import run
 from consumer.cli.show_config import show_config
@@ -43,6 +44,7 @@ COMMANDS = (
     recommend,
     evaluate,
     warm_start,
+    replay,
     checkpoints,
     rollback,
 )
