@@ -134,6 +134,10 @@ class CheckpointStore(Protocol):
         """All arrays, checked against their checksums. Raises CorruptCheckpoint."""
         ...
 
+    def replay(self, name: str) -> CheckpointStore:
+        """The checkpoints of a replay of this model. Raises Fatal if there is none of this name."""
+        ...
+
     def request(self) -> bytes | None:
         """What an operator asks of the model's worker (`consumer.checkpoints.requests`), None: nothing; empty where it
         cannot be read."""

@@ -13,6 +13,7 @@ from consumer.cli.checkpoints import checkpoints
 from consumer.cli.demo import demo
 from consumer.cli.evaluate import evaluate
 from consumer.cli.exit_codes import EXPLAINED
+from consumer.cli.promote import promote
 from consumer.cli.recommend import recommend
 from consumer.cli.related import related
 from consumer.cli.replay import replay
@@ -45,6 +46,7 @@ COMMANDS = (
     evaluate,
     warm_start,
     replay,
+    promote,
     checkpoints,
     rollback,
 )

@@ -9,11 +9,11 @@ from typing import Final
 
 import msgspec
 
+from consumer.checkpoints.local_store import REPLAYS
 from consumer.errors import BadRequest, Fatal
 from consumer.messages import Positions
 from consumer.settings import Settings
 
-FOLDER: Final = "replays"
 PLAN: Final = "replay.json"
 
 
@@ -43,7 +43,7 @@ def replay_settings(settings: Settings, name: str, topic: str | None = None) -> 
     lease can read them. Raises BadRequest for a name that cannot be."""
     if name == settings.model:
         raise BadRequest(f"--name {name} is the live model; a replay learns a model of its own")
-    directory = Path(settings.checkpoints.directory) / FOLDER / name
+    directory = Path(settings.checkpoints.directory) / REPLAYS / name
     changes = {
         "model": name,
         "input": settings.input if topic is None else settings.input.model_copy(update={"topic": topic}),

@@ -45,12 +45,19 @@ class InlineMerged:
 class ReplayWorld:
     """What outlives a process of the replay."""
 
-    def __init__(self, live: Settings, values: Mapping[int, Sequence[bytes | None]], directory: Path) -> None:
+    def __init__(
+        self,
+        live: Settings,
+        values: Mapping[int, Sequence[bytes | None]],
+        directory: Path,
+        starts: Mapping[int, int] | None = None,
+    ) -> None:
         live = live.model_copy(
             update={"checkpoints": live.checkpoints.model_copy(update={"directory": str(directory)})}
         )
         self.settings = replay_settings(live, "again")
         self.values = values
+        self._starts = starts or {}
         self.disk = FakeDisk()
         self.telemetry = RecordingTelemetry()
         self.shares: list[float] = []
@@ -58,7 +65,7 @@ class ReplayWorld:
     def plan(self) -> ReplayPlan:
         return ReplayPlan(
             topic=self.settings.input.topic,
-            ranges={p: (0, len(of)) for p, of in self.values.items()},
+            ranges={p: (self._starts.get(p, 0), len(of)) for p, of in self.values.items()},
             asked=ASKED,
             begun_at="2026-11-23T00:00:00.000Z",
         )
