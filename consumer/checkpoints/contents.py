@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import hashlib
 from collections.abc import Mapping
 from typing import Any
@@ -28,6 +29,8 @@ BINDING = (
 )
 """Settings that shape the state: with another value a checkpoint cannot be taken up. Everything else may change."""
 
+
+_SHAPING = ("models.", "users.")
 
 GOOD = "good"
 HELD = "held"
@@ -87,6 +90,25 @@ def binding_of(settings: Settings) -> dict[str, str]:
             value = getattr(value, part)
         values[key] = str(value)
     return values
+
+
+def shaped_by(name: str, settings: Settings, binding: Mapping[str, str]) -> Settings:
+    """These settings, but those that shape the state as the notes have them. Raises CorruptCheckpoint."""
+    sections = settings.model_dump()
+    try:
+        for key, text in binding.items():
+            if key.startswith(_SHAPING):
+                *path, last = key.split(".")
+                section = sections
+                for part in path:
+                    section = section[part]
+                section[last] = ast.literal_eval(text)
+        sections["publish"]["related"] = min(
+            sections["publish"]["related"], sections["models"]["item_to_item"]["neighbours"]
+        )
+        return Settings.model_validate(sections)
+    except (KeyError, ValueError, SyntaxError) as error:
+        raise CorruptCheckpoint(f"{name}: the settings in its notes cannot be understood: {error}") from error
 
 
 def digest_of(settings: Settings) -> str:

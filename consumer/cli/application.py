@@ -10,6 +10,7 @@ from consumer import __version__
 from consumer.cli import console
 from consumer.cli.check_config import check_config
 from consumer.cli.checkpoints import checkpoints
+from consumer.cli.compare import compare
 from consumer.cli.demo import demo
 from consumer.cli.evaluate import evaluate
 from consumer.cli.exit_codes import EXPLAINED
@@ -46,6 +47,7 @@ COMMANDS = (
     evaluate,
     warm_start,
     replay,
+    compare,
     promote,
     checkpoints,
     rollback,

@@ -28,6 +28,12 @@ def say_json(value: Mapping[str, Any]) -> None:
     results.print(json.dumps(value, ensure_ascii=False), markup=False)
 
 
+def note(text: str) -> None:
+    """What goes on meanwhile, for who is watching."""
+    if is_watched():
+        _errors.print(text, markup=False, style="dim")
+
+
 def complain(text: str) -> None:
     _errors.print(f"error: {text}", markup=False, style="red")
 
