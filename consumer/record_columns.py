@@ -82,15 +82,15 @@ def joined(batches: Sequence[RecordBatch]) -> RecordBatch:
     )
 
 
-def taken(batch: RecordBatch, rows: Int64Array) -> RecordBatch:
-    """These records of the batch, in this order."""
-    originals = _originals(batch)
+def taken(batches: Sequence[RecordBatch], rows: Int64Array) -> RecordBatch:
+    """These records of the batches, counted through one after the other, in this order. All are of one topic."""
+    originals = [_originals(batch) for batch in batches]
     return batch_of(
-        batch.topic,
-        batch.partitions[rows],
-        batch.offsets[rows],
-        batch.timestamps_ms[rows],
-        *(taken_strings(getattr(originals, name), rows) for name in _STRINGS),
+        batches[0].topic,
+        np.concatenate([batch.partitions for batch in batches]).take(rows),
+        np.concatenate([batch.offsets for batch in batches]).take(rows),
+        np.concatenate([batch.timestamps_ms for batch in batches]).take(rows),
+        *(taken_strings([getattr(o, name) for o in originals], rows) for name in _STRINGS),
     )
 
 
@@ -111,16 +111,27 @@ def between(batch: RecordBatch, start: int, stop: int) -> RecordBatch:
 def without(batch: RecordBatch, partitions: Iterable[int]) -> RecordBatch:
     """The batch without the records of these partitions."""
     kept = np.flatnonzero(~np.isin(batch.partitions, list(partitions)))
-    return batch if len(kept) == len(batch) else taken(batch, kept)
+    return batch if len(kept) == len(batch) else taken([batch], kept)
 
 
-def taken_strings(column: ByteColumn, rows: Int64Array) -> ByteColumn:
-    """These strings, in this order."""
+def taken_strings(columns: Sequence[ByteColumn], rows: Int64Array) -> ByteColumn:
+    """These strings of the columns, counted through one after the other, in this order."""
     bounds = np.zeros(len(rows) + 1, np.int64)
-    np.cumsum(np.diff(column.bounds)[rows], out=bounds[1:])
-    text = np.zeros(int(bounds[-1]) + PADDING, np.uint8)
-    copy_slices(column.text, column.bounds[rows], text, bounds)
-    return ByteColumn(text, bounds, column.is_null[rows])
+    np.cumsum(np.concatenate([np.diff(column.bounds) for column in columns]).take(rows), out=bounds[1:])
+    addresses = np.concatenate([column.bounds[:-1] + column.text.ctypes.data for column in columns])
+    return ByteColumn(
+        copied(addresses.take(rows), bounds),
+        bounds,
+        np.concatenate([column.is_null for column in columns]).take(rows),
+    )
+
+
+def copied(addresses: Int64Array, bounds: Int64Array) -> UInt8Array:
+    """A column's text, made of what lies at these addresses; string i is bounds[i + 1] - bounds[i] bytes long."""
+    text = np.empty(int(bounds[-1]) + PADDING, np.uint8)
+    text[bounds[-1] :] = 0
+    _copy(addresses, text, bounds)
+    return text
 
 
 def strings_between(column: ByteColumn, start: int, stop: int) -> ByteColumn:
@@ -132,14 +143,13 @@ def strings_between(column: ByteColumn, start: int, stop: int) -> ByteColumn:
 
 def compile_kernels() -> None:
     """Compile the kernel, or load it from the cache."""
-    taken_strings(ByteColumn.of((b"a",)), np.zeros(1, np.int64))
+    taken_strings([ByteColumn.of((b"a",))], np.zeros(1, np.int64))
 
 
 @kernel
-def copy_slices(text: UInt8Array, starts: Int64Array, into: UInt8Array, bounds: Int64Array) -> None:
-    """into[bounds[i] : bounds[i + 1]] becomes what begins at starts[i] of the text."""
-    for i in range(len(starts)):
-        copy_bytes(into, bounds[i], text.ctypes.data + starts[i], bounds[i + 1] - bounds[i])
+def _copy(addresses: Int64Array, into: UInt8Array, bounds: Int64Array) -> None:
+    for i in range(len(addresses)):
+        copy_bytes(into, bounds[i], addresses[i], bounds[i + 1] - bounds[i])
 
 
 def _originals(batch: RecordBatch) -> Originals:

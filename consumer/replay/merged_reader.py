@@ -126,8 +126,7 @@ def _with_own_ids(decoded: Decoded) -> Decoded:
 
 def _gathered(events: EventBatch, bounds: Int64Array) -> ByteColumn:
     """The ids as a column, wherever in the text they lie."""
-    text = np.zeros(int(bounds[-1]) + PADDING, np.uint8)
-    record_columns.copy_slices(events.text, events.item_start, text, bounds)
+    text = record_columns.copied(events.text.ctypes.data + events.item_start, bounds)
     return ByteColumn(text, bounds, np.zeros(len(events), np.uint8))
 
 
@@ -136,17 +135,20 @@ def _between(decoded: Decoded, start: int, stop: int) -> Decoded:
 
 
 def _merged(pieces: Sequence[Decoded], order: Int64Array) -> Decoded:
-    records = record_columns.taken(record_columns.joined([piece.records for piece in pieces]), order)
+    records = record_columns.taken([piece.records for piece in pieces], order)
     events = [piece.events for piece in pieces]
-    ids = record_columns.taken_strings(ByteColumn.joined([_ids(one) for one in events]), order)
+    ids = record_columns.taken_strings([_ids(one) for one in events], order)
     columns: dict[str, Any] = {
-        f.name: np.concatenate([getattr(one, f.name) for one in events])[order]
-        for f in fields(EventBatch)
-        if f.name not in ("topic_hash", "text", "item_start")
+        "topic_hash": events[0].topic_hash,
+        "partitions": records.partitions,
+        "offsets": records.offsets,
+        "timestamps_ms": records.timestamps_ms,
+        "text": ids.text,
+        "item_start": ids.bounds[:-1],
     }
-    return Decoded(
-        records, EventBatch(topic_hash=events[0].topic_hash, text=ids.text, item_start=ids.bounds[:-1], **columns)
-    )
+    for name in (f.name for f in fields(EventBatch) if f.name not in columns):
+        columns[name] = np.concatenate([getattr(one, name) for one in events]).take(order, axis=0)
+    return Decoded(records, EventBatch(**columns))
 
 
 def _ids(events: EventBatch) -> ByteColumn:

@@ -39,6 +39,7 @@ class Replayed:
     is_complete: bool = False
     outcomes: Counter[str] = field(default_factory=Counter)
     seconds: float = 0.0
+    """Spent until the last record was learned."""
     event_time_ms: int | None = None
 
     @property
@@ -85,11 +86,11 @@ class Replayer:
             self._learn_next()
             self._checkpoints.step()
             self._report()
+        self._replayed.seconds = self._clock.monotonic_s() - started_s
         self._checkpoints.finish()
         self._tell(self._clock.monotonic_s())
         if self._refusal is not None:
             raise self._refusal
-        self._replayed.seconds = self._clock.monotonic_s() - started_s
         self._replayed.event_time_ms = self._event_time_ms()
         return self._replayed
 
