@@ -12,6 +12,7 @@ from consumer.checkpoints.loading import AllState
 from consumer.checkpoints.local_store import LocalStore
 from consumer.checkpoints.writer import WriterThread
 from consumer.clock import SystemClock
+from consumer.evaluation.evaluate import reads_standard_events
 from consumer.events.codec import JsonCodec
 from consumer.intake import Intake
 from consumer.kafka.client_config import check_properties
@@ -21,9 +22,18 @@ from consumer.messages import DeadLetter, OutputRecord
 from consumer.read_ahead import SWITCH_INTERVAL_S, FetchAhead
 from consumer.recovery import Recovered
 from consumer.replay import beginning, ranges
+from consumer.replay.files import (
+    FILES_TOPIC,
+    FileInput,
+    FileMark,
+    FilePartitions,
+    require_unchanged,
+    survey,
+)
 from consumer.replay.lock import locked
 from consumer.replay.merged_reader import MergedReader
 from consumer.replay.pace import Pace
+from consumer.replay.partitions import Partitions
 from consumer.replay.plan import ReplayPlan, replay_settings
 from consumer.replay.ranges import AskedRange, FoundRange
 from consumer.replay.replayer import OnProgress, Replayed, Replayer
@@ -41,13 +51,15 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class ReplayRequest:
-    """`words` say the range as it was asked for; who goes on with a replay has to ask for the same."""
+    """`words` say the range as it was asked for; who goes on with a replay has to ask for the same. With `files` these
+    are read instead of a topic."""
 
     name: str
     asked: AskedRange
     words: str
     topic: str | None = None
     """Default: the live input."""
+    files: FileInput | None = None
     records_per_s: float | None = None
     is_restart: bool = False
     metrics_port: int = 0
@@ -59,19 +71,39 @@ class Overview:
 
     topic: str
     found: Sequence[FoundRange]
+    names: Sequence[str]
+    """Of the partitions: their numbers, or the files' names."""
     remarks: Sequence[str]
+    files: Sequence[FileMark] = ()
 
 
 def look(settings: Settings, request: ReplayRequest) -> Overview:
-    """Ask the brokers; reads a record or two of each partition and learns nothing. Raises BadRequest where there is
-    nothing to replay."""
-    settings = replay_settings(settings, request.name, request.topic)
-    check_properties(settings)
+    """Ask the brokers for a record or two of each partition, or read the files through; learns nothing. Raises
+    BadRequest where there is nothing to replay."""
+    settings = _settings_of(settings, request)
     ranges.require_sensible(request.asked)
+    return _look_at_topic(settings, request) if request.files is None else _look_at_files(request.files)
+
+
+def _settings_of(live: Settings, request: ReplayRequest) -> Settings:
+    settings = replay_settings(live, request.name, request.topic if request.files is None else FILES_TOPIC)
+    check_properties(settings)
+    return settings if request.files is None else reads_standard_events(settings)
+
+
+def _look_at_files(files: FileInput) -> Overview:
+    surveys = survey(files)
+    found = [one.found for one in surveys]
+    said = ranges.remarks("files", AskedRange(), found, is_compacted=False)
+    return Overview("files", found, [str(place) for place in files.places], said, [one.mark for one in surveys])
+
+
+def _look_at_topic(settings: Settings, request: ReplayRequest) -> Overview:
     topic = settings.input.topic
     found = found_ranges(settings, request.asked)
     ranges.require_something(topic, request.asked, found)
-    return Overview(topic, found, ranges.remarks(topic, request.asked, found, is_compacted=is_compacted(settings)))
+    said = ranges.remarks(topic, request.asked, found, is_compacted=is_compacted(settings))
+    return Overview(topic, found, [str(one.partition) for one in found], said)
 
 
 def replay(
@@ -83,8 +115,7 @@ def replay(
     on_progress: OnProgress = lambda progress: None,
 ) -> Replayed:
     """Learn the range into checkpoints of the replay's own, or go on with it. Raises Fatal."""
-    settings = replay_settings(live, request.name, request.topic)
-    check_properties(settings)
+    settings = _settings_of(live, request)
     sys.setswitchinterval(SWITCH_INTERVAL_S)
     directory = Path(settings.checkpoints.directory)
 
@@ -93,10 +124,11 @@ def replay(
         for text in seen.remarks:
             on_remark(text)
         return ReplayPlan(
-            topic=seen.topic,
+            topic=settings.input.topic,
             ranges={one.partition: (one.start, one.end) for one in seen.found},
             asked=request.words,
             begun_at=formats.timestamp(SystemClock().wall_s()),
+            files=list(seen.files),
         )
 
     with locked(directory, request.name):
@@ -135,7 +167,7 @@ class _Parts:
             codec = JsonCodec(settings.input)
             intake = Intake(state.admission, state.budget, codec.explain, _unwritten, _from(begun))
             pace = Pace(self._request.records_per_s, clock.monotonic_s())
-            partitions = KafkaRanges(settings, begun.plan.ranges_from(begun.positions))
+            partitions = self._partitions(begun)
             merged = MergedReader(partitions, codec.decode, pace.batch_of(settings.batch.max_events))
             reader = FetchAhead(merged.next, settings.batch.read_ahead)
             checkpoints = ReplayCheckpoints(
@@ -151,6 +183,13 @@ class _Parts:
                 checkpoints.close()
         finally:
             self._server.stop()
+
+    def _partitions(self, begun: beginning.Begun) -> Partitions:
+        left, files = begun.plan.ranges_from(begun.positions), self._request.files
+        if files is None:
+            return KafkaRanges(self._settings, left)
+        require_unchanged(begun.plan.files, files)
+        return FilePartitions(files, left)
 
 
 def _from(begun: beginning.Begun) -> Recovered:

@@ -19,21 +19,21 @@ def say_overview(seen: Overview, *, as_json: bool) -> None:
     """Records are counted by offsets: there may be fewer."""
     if as_json:
         partitions = {
-            str(one.partition): {
+            name: {
                 "from": one.start,
                 "to": one.end,
                 "records_at_most": one.n_offsets,
                 "first": _time(one.first),
                 "last": _time(one.last),
             }
-            for one in seen.found
+            for name, one in zip(seen.names, seen.found, strict=True)
         }
         console.say_json({"topic": seen.topic, "partitions": partitions, "remarks": list(seen.remarks)})
         return
     console.table(
         f"{seen.topic}: {sum(one.n_offsets for one in seen.found):,} records at most",
         {
-            "partition": [str(one.partition) for one in seen.found],
+            "file" if seen.files else "partition": list(seen.names),
             "offsets": [f"{one.start} … {one.end}" for one in seen.found],
             "first": [_time(one.first) or "-" for one in seen.found],
             "last": [_time(one.last) or "-" for one in seen.found],

@@ -12,6 +12,7 @@ import msgspec
 from consumer.checkpoints.local_store import REPLAYS
 from consumer.errors import BadRequest, Fatal
 from consumer.messages import Positions
+from consumer.replay.files import FileMark
 from consumer.settings import Settings
 
 PLAN: Final = "replay.json"
@@ -24,6 +25,8 @@ class ReplayPlan(msgspec.Struct, frozen=True, kw_only=True):
     asked: str
     """The range in the operator's words."""
     begun_at: str
+    files: list[FileMark] = []
+    """Where the input is files: one a partition."""
 
     def n_left(self, positions: Positions) -> int:
         """Offsets still to be read."""
