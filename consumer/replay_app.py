@@ -137,10 +137,10 @@ def replay(
             beginning.forget(settings, store)
         state = new_state(settings)
         begun = beginning.begin(settings, store, state, request.words, new_plan)
-        return _Parts(settings, request).run(begun, store, state, should_stop, on_progress)
+        return ReplayProcess(settings, request).run(begun, store, state, should_stop, on_progress)
 
 
-class _Parts:
+class ReplayProcess:
     """What lives as long as one process of a replay."""
 
     def __init__(self, settings: Settings, request: ReplayRequest) -> None:

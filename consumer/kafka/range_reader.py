@@ -24,6 +24,8 @@ from consumer.settings import Settings
 
 log = logging.getLogger(__name__)
 
+_PIECE: Final = 1_000
+_WAIT_S: Final = 0.1
 _OUT_OF_RANGE: Final = frozenset({KafkaError._AUTO_OFFSET_RESET, KafkaError.OFFSET_OUT_OF_RANGE})
 _DAMAGED: Final = frozenset({KafkaError._BAD_MSG, KafkaError._BAD_COMPRESSION, KafkaError.INVALID_MSG})
 
@@ -108,3 +110,17 @@ class KafkaRanges:
             self._failure = translated(error, "connecting to Kafka")
         else:
             client_log.warning("%s", error.str())
+
+
+def values_in(settings: Settings, ranges: Mapping[int, tuple[int, int]]) -> list[bytes | None]:
+    """The values of a few records, partition by partition."""
+    partitions = KafkaRanges(settings, ranges)
+    found: list[bytes | None] = []
+    try:
+        for partition in partitions.numbers:
+            while not partitions.is_at_end(partition):
+                batch = partitions.read(partition, _PIECE, _WAIT_S)
+                found += [] if batch is None else list(batch.values)
+    finally:
+        partitions.close()
+    return found

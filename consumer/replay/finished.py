@@ -2,20 +2,42 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 
+import msgspec
+
 from consumer.checkpoints import contents
+from consumer.checkpoints.contents import Notes
 from consumer.checkpoints.local_store import LocalStore
 from consumer.errors import Fatal
 from consumer.promotions import require_same_settings
 from consumer.replay.lock import locked
-from consumer.replay.plan import read_plan, replay_settings
+from consumer.replay.plan import ReplayPlan, read_plan, replay_settings
 from consumer.settings import Settings
 
 
-def finished_replay(store: LocalStore, live: Settings, name: str) -> str:
-    """The checkpoint to go on from. Raises Fatal where the replay is running, unfinished, or of something else than the
-    live input under the live settings."""
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """A replay that is done: its newest checkpoint, and of what it is."""
+
+    name: str
+    checkpoint: str
+    notes: Notes
+    plan: ReplayPlan
+
+    def is_of(self, live: Settings) -> bool:
+        """Whether it read the live input itself, so that its positions are positions there."""
+        return self.plan.topic == live.input.topic
+
+    def require_settings(self, live: Settings) -> None:
+        """Raise Fatal, naming each change, unless it was learned with the live settings."""
+        binding = {**self.notes.binding, "input.topic": live.input.topic}
+        require_same_settings(self.checkpoint, msgspec.structs.replace(self.notes, binding=binding), live)
+
+
+def finished_replay(store: LocalStore, live: Settings, name: str) -> Finished:
+    """Raises Fatal where the replay is running, unfinished, or under other settings than the live ones."""
     of_replay = store.replay(name)
     directory = Path(replay_settings(live, name).checkpoints.directory)
     with locked(directory, name):
@@ -29,5 +51,6 @@ def finished_replay(store: LocalStore, live: Settings, name: str) -> str:
             f"the replay {name} is not finished: {n_left:,} of {plan.n_offsets:,} offsets are left. Start it again to "
             "go on with it"
         )
-    require_same_settings(names[-1], notes, live)
-    return names[-1]
+    finished = Finished(name, names[-1], notes, plan)
+    finished.require_settings(live)
+    return finished

@@ -16,7 +16,7 @@ import pytest
 
 from consumer.settings import Settings
 from tests.end_to_end.conftest import SettingsOf, published_by
-from tests.end_to_end.events import START_S, PacedProducer, encoded, event
+from tests.end_to_end.events import START_S, PacedProducer, encoded, event, rfc3339
 from tests.end_to_end.follower import Follower
 from tests.end_to_end.recount import Interaction, capped, net_counts, out_of_tolerance, recounted_scores
 from tests.end_to_end.replays import Replay, freshrank, written
@@ -163,3 +163,36 @@ def test_what_cannot_be_promoted_is_refused_at_once(model: SettingsOf, tmp_path:
         until(lambda: replay.n_learned() > 0, "a checkpoint is saved")
     unfinished = " ".join(freshrank("promote", "slow", "-c", file).stderr.split())
     assert "the replay slow is not finished" in unfinished
+
+
+def test_a_replay_of_a_file_goes_over_into_the_live_topic_at_a_seam(model: SettingsOf, tmp_path: Path) -> None:
+    """The file has the first part of the events, the live topic the second, and both what lies between."""
+    settings, (records, interactions) = model(), traffic()
+    create_topics(settings, input_partitions=2)
+    n, file_ends, live_begins, seam = 60_000, 40_000, 25_000, 35_000  # 5,000 events are 250 s
+    file = tmp_path / "history.ndjson"
+    file.write_bytes(b"\n".join(records[:file_ends]))
+    config = str(written(settings, tmp_path))
+    with (
+        WorkerProcess(settings, tmp_path) as worker,
+        Follower(published_by(settings)) as reader,
+        PacedProducer(
+            settings.kafka.bootstrap_servers, settings.input.topic, records[live_begins:n], 30_000, 2
+        ) as producer,
+    ):
+        worker.start_ready()
+        producer.allow(n)
+        until(lambda: producer.n_sent > 20_000, "the live topic reaches beyond the file")
+        assert freshrank("replay", str(file), "-c", config, "--name", "filed").returncode == 0
+        unsaid = freshrank("promote", "filed", "-c", config).stderr
+        assert "say with --from-time where the live topic goes on from it" in " ".join(unsaid.split())
+        early = freshrank("promote", "filed", "-c", config, "--from-time", rfc3339(START_S)).stderr
+        assert "what came in before would be learned twice" in " ".join(early.split())
+        done = freshrank("promote", "filed", "-c", config, "--from-time", rfc3339(START_S + seam * STEP_S))
+        assert done.returncode == 0, done.stderr
+        assert "done: the worker goes on from there" in done.stdout
+        until(lambda: n_published(reader, settings, 2) == n - live_begins, "all events are published", 120)
+        until(lambda: not any((reader.manifest or {})["rows_waiting"].values()), "nothing waits")
+        assert worker.terminate() == 0
+    assert_the_recount_is_equal(settings, interactions[:n])
+    assert_readers_saw_whole_versions_in_order(settings, reader)
