@@ -22,7 +22,7 @@ from consumer.kafka.log import KafkaLog
 from consumer.kafka.output import KafkaOutput
 from consumer.kafka.topic_admin import TopicAdmin
 from consumer.messages import EventBatch, RecordBatch
-from consumer.read_ahead import ReadAhead
+from consumer.read_ahead import SWITCH_INTERVAL_S, ReadAhead
 from consumer.settings import Settings
 from consumer.telemetry.health import Health
 from consumer.telemetry.http import TelemetryServer
@@ -33,8 +33,6 @@ logger = logging.getLogger(__name__)
 
 LEASE_WAIT_S = 0.2
 RETRY_WAIT_S = 1.0
-SWITCH_INTERVAL_S = 0.0005
-"""The loop needs the interpreter between two kernels only, for microseconds; it must not wait long for the reader."""
 
 
 def run(

@@ -305,6 +305,7 @@ class Durability:
             discarded=list(self._past.discarded),
             request=self._past.request,
             rolled_back_at=self._past.at_version,
+            before_promotion=self._past.before_promotion,
             held_since_s=self._watch.held_since_s,
         )
         self._checkpointer.freeze(notes, now_s)

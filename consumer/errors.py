@@ -14,7 +14,7 @@ FreshrankError
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
+from typing import Protocol
 
 
 class FreshrankError(Exception):
@@ -58,9 +58,16 @@ class BadRequest(Fatal):
     """An option, a file or a combination of options that makes no sense."""
 
 
+class Named(Protocol):
+    """A file, wherever it lies."""
+
+    @property
+    def name(self) -> str: ...
+
+
 class BadRow(Fatal):
     """A row of a recorded file that cannot be used; `row` 1 is the first one after the header."""
 
-    def __init__(self, path: Path, row: int, problem: str) -> None:
+    def __init__(self, path: Named, row: int, problem: str) -> None:
         super().__init__(f"{path.name}, row {row}: {problem}")
         self.row = row

@@ -30,7 +30,8 @@ def _sources_digest() -> str:
     digest.update(Path(__file__).read_bytes())
     package = Path(__file__).parent
     paths = [path for folder in _FOLDERS for path in sorted((package / folder).rglob("*.py"))]
-    for path in (*paths, package / "foreign_memory.py", package / "kafka" / "message_columns.py"):
+    others = ("foreign_memory.py", "record_columns.py", "kafka/message_columns.py", "replay/merge_order.py")
+    for path in (*paths, *(package / name for name in others)):
         digest.update(path.read_bytes())
     return digest.hexdigest()[:16]
 

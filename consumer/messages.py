@@ -135,12 +135,14 @@ class EventBatch:
 
     def head(self, n: int) -> EventBatch:
         """The first n records."""
-        if n >= len(self):
-            return self
+        return self if n >= len(self) else self.between(0, n)
+
+    def between(self, start: int, stop: int) -> EventBatch:
+        """Records start … stop - 1."""
         columns: dict[str, Any] = {f.name: getattr(self, f.name) for f in fields(self)}
         for name, column in columns.items():
             if name not in SHARED_BY_ALL:
-                columns[name] = column[:n]
+                columns[name] = column[start:stop]
         return EventBatch(**columns)
 
 

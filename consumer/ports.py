@@ -134,6 +134,10 @@ class CheckpointStore(Protocol):
         """All arrays, checked against their checksums. Raises CorruptCheckpoint."""
         ...
 
+    def replay(self, name: str) -> CheckpointStore:
+        """The checkpoints of a replay of this model. Raises Fatal if there is none of this name."""
+        ...
+
     def request(self) -> bytes | None:
         """What an operator asks of the model's worker (`consumer.checkpoints.requests`), None: nothing; empty where it
         cannot be read."""
@@ -196,6 +200,12 @@ class Telemetry(Protocol):
     def checkpoint_failed(self, reason: str) -> None: ...
 
     def lag(self, records: Mapping[tuple[str, int], int], seconds: float) -> None: ...
+
+    def replay_progress(
+        self, share: float, event_time_s: float | None, records_per_s: float, left_s: float | None
+    ) -> None:
+        """How far a replay has come: share of its range, greatest event time (seconds since 1970), rate, time left."""
+        ...
 
     def quality(self, hit_ratio: Mapping[str, float], mrr: Mapping[str, float]) -> None: ...
 

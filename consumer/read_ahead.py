@@ -10,6 +10,9 @@ from typing import Protocol
 from consumer.messages import Decoded, EventBatch, RecordBatch
 
 ROOM_WAIT_S = 0.2
+SWITCH_INTERVAL_S = 0.0005
+"""Of the interpreter between threads: the loop needs it between two kernels only, for microseconds, and must not wait
+long for the reader."""
 
 
 class PolledInput(Protocol):
@@ -45,15 +48,19 @@ class InlineReader:
         return
 
 
-class ReadAhead:
+class FetchAhead:
     """A `Reader` whose thread works while the loop learns or waits for a transaction.
 
-    It pays because kernels and librdkafka release the interpreter's lock.
+    It pays because kernels and librdkafka release the interpreter's lock. `fetch` gives the next batch, None where
+    nothing came for a moment; what it raises is raised by `next`, behind the batches before. `keep_alive` is called now
+    and then while there is no room.
     """
 
-    def __init__(self, source: PolledInput, decode: Callable[[RecordBatch], EventBatch], max_batches: int) -> None:
-        self._source = source
-        self._decode = decode
+    def __init__(
+        self, fetch: Callable[[], Decoded | None], max_batches: int, keep_alive: Callable[[], None] = lambda: None
+    ) -> None:
+        self._fetch = fetch
+        self._keep_alive = keep_alive
         self._ready: queue.Queue[Decoded | BaseException] = queue.Queue(max_batches)
         self._closing = threading.Event()
         self._thread = threading.Thread(target=self._run, name="read-ahead", daemon=True)
@@ -76,9 +83,9 @@ class ReadAhead:
     def _run(self) -> None:
         while not self._closing.is_set():
             try:
-                records = self._source.poll(ROOM_WAIT_S)
-                if records is not None and len(records):
-                    self._put(Decoded(records, self._decode(records)))
+                found = self._fetch()
+                if found is not None:
+                    self._put(found)
             except Exception as error:  # noqa: BLE001 - raised again by `next`, on the loop's thread
                 self._put(error)
 
@@ -87,6 +94,17 @@ class ReadAhead:
             try:
                 self._ready.put(found, timeout=ROOM_WAIT_S)
             except queue.Full:
-                self._source.keep_alive()
+                self._keep_alive()
             else:
                 return
+
+
+class ReadAhead(FetchAhead):
+    """Polls the input and decodes, ahead of the loop."""
+
+    def __init__(self, source: PolledInput, decode: Callable[[RecordBatch], EventBatch], max_batches: int) -> None:
+        def fetch() -> Decoded | None:
+            records = source.poll(ROOM_WAIT_S)
+            return None if records is None or len(records) == 0 else Decoded(records, decode(records))
+
+        super().__init__(fetch, max_batches, source.keep_alive)

@@ -11,6 +11,7 @@ import logging
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
+from consumer import promotions
 from consumer.adapters import Adapters
 from consumer.checkpoints import contents, loading
 from consumer.checkpoints.loading import AllState, Loaded
@@ -75,7 +76,7 @@ def _refuse_shared_topics(other: Manifest, key: bytes, settings: Settings) -> No
 
 def _require_unchanged(before: dict[str, int], now: dict[str, int]) -> None:
     for topic, n in now.items():
-        if before[topic] != n:
+        if before.get(topic, n) != n:
             raise Fatal(
                 f"{topic} had {before[topic]} partitions and now has {n}: rows of items that moved to another "
                 "partition would stay where they were for ever. Make the topic anew with the old number, or publish "
@@ -117,8 +118,11 @@ class TakeOver:
         return Recovered(positions, publish_from, written, partitions, past), loaded
 
     def _load(self, request: bytes | None) -> Loaded | None:
-        """The newest checkpoint, or what a rollback makes of it."""
+        """The newest checkpoint, or what a rollback makes of it, or the one that is promoted."""
         store = self._adapters.store
+        promoted = None if request is None else promotions.promoted(store, self._settings, self._state, request)
+        if promoted is not None:
+            return promoted
         newest = loading.load_newest(store, self._settings, self._state)
         if newest is None or request is None:
             return newest

@@ -32,11 +32,14 @@ class RolledBack:
     request: str = ""
     at_version: int = -1
     held_since_s: float = 0.0
+    before_promotion: str = ""
     seen: bytes | None = None
 
     @staticmethod
     def of(notes: Notes, seen: bytes | None) -> RolledBack:
-        return RolledBack(notes.discarded, notes.request, notes.rolled_back_at, notes.held_since_s, seen)
+        return RolledBack(
+            notes.discarded, notes.request, notes.rolled_back_at, notes.held_since_s, notes.before_promotion, seen
+        )
 
 
 def do_what_is_asked(
@@ -55,7 +58,7 @@ def do_what_is_asked(
     """
     try:
         asked = requests.decode(request)
-        if asked.id == newest.notes.request:
+        if asked.id == newest.notes.request or not isinstance(asked, RollbackRequest):
             return newest
         if 0 < asked.epoch < newest.notes.epoch:
             raise Fatal(f"the writer of epoch {asked.epoch} asked for it, and the state is that of a later one")
@@ -81,6 +84,7 @@ def _return_to(
         "rolled_back_at": newest.notes.version,
         "verdict": UNPROVEN,
         "held_since_s": 0.0,
+        "before_promotion": "",
     }
     if asked.relearn:
         loaded = loading.load(store, settings, state, asked.checkpoint)

@@ -32,7 +32,7 @@ class Ended(Enum):
     STOPPED = "stopped"
     LEASE_LOST = "lease lost"
     ROLLBACK = "to be rolled back"
-    """Serve another term: it begins with the rollback."""
+    """Serve another term: it begins with the rollback, or the promotion, that was asked for."""
 
 
 class Worker:

@@ -100,6 +100,10 @@ class Checkpointer:
         if self.phase is Phase.COPYING and not self._writer.is_full():
             self._copy_piece()
 
+    def not_before(self, at_s: float) -> None:
+        """The next one is due at this time, unless hurried."""
+        self._next_s = at_s
+
     def hurry(self, now_s: float) -> None:
         """Get to READY at once, due or not (before stopping)."""
         self._next_s = now_s
@@ -193,13 +197,15 @@ class Checkpointer:
         name = contents.name_of(notes)
         self._store.commit(name, contents.encode(notes))
         begun.saved.append(Saved(name, notes, time.perf_counter() - begun.started_s))
-        self._prune(notes.epoch)
+        self._prune(notes)
 
-    def _prune(self, epoch: int) -> None:
+    def _prune(self, notes: Notes) -> None:
         """Keep the newest ones, and every one of a higher epoch: those belong to our successor."""
-        facts = [self._fact(name) for name in self._store.names() if contents.epoch_of(name) <= epoch]
+        facts = [self._fact(name) for name in self._store.names() if contents.epoch_of(name) <= notes.epoch]
         newest_s = max((fact.saved_at_s for fact in facts), default=0.0)
-        staying = kept(facts, self._policy.keep, self._policy.anchor_s, newest_s, self._wanted())
+        staying = kept(
+            facts, self._policy.keep, self._policy.anchor_s, newest_s, [*self._wanted(), notes.before_promotion]
+        )
         for old in (fact.name for fact in facts if fact.name not in staying):
             try:
                 self._store.remove(old)

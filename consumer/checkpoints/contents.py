@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import hashlib
 from collections.abc import Mapping
 from typing import Any
@@ -31,6 +32,8 @@ BINDING = (
 )
 """Settings that shape the state: with another value a checkpoint cannot be taken up. Everything else may change."""
 
+
+_SHAPING = ("models.", "users.")
 
 GOOD = "good"
 HELD = "held"
@@ -63,6 +66,8 @@ class Notes(msgspec.Struct, frozen=True, kw_only=True):
     """Id of the rollback done last."""
     rolled_back_at: int = -1
     """Version at which it was done."""
+    before_promotion: str = ""
+    """The checkpoint of the model that a promotion took the place of; it stays, to be returned to."""
     held_since_s: float = 0.0
     """Wall time since when versions are held for a reason that ends in a rollback; 0: they are not."""
 
@@ -88,6 +93,25 @@ def binding_of(settings: Settings) -> dict[str, str]:
             value = getattr(value, part)
         values[key] = str(value)
     return values
+
+
+def shaped_by(name: str, settings: Settings, binding: Mapping[str, str]) -> Settings:
+    """These settings, but those that shape the state as the notes have them. Raises CorruptCheckpoint."""
+    sections = settings.model_dump()
+    try:
+        for key, text in binding.items():
+            if key.startswith(_SHAPING):
+                *path, last = key.split(".")
+                section = sections
+                for part in path:
+                    section = section[part]
+                section[last] = ast.literal_eval(text)
+        sections["publish"]["related"] = min(
+            sections["publish"]["related"], sections["models"]["item_to_item"]["neighbours"]
+        )
+        return Settings.model_validate(sections)
+    except (KeyError, ValueError, SyntaxError) as error:
+        raise CorruptCheckpoint(f"{name}: the settings in its notes cannot be understood: {error}") from error
 
 
 def digest_of(settings: Settings) -> str:

@@ -31,7 +31,9 @@ from consumer.messages import Int64Array
 from consumer.tables import Array
 
 CONTENTS = "contents.json"
-REQUEST = "rollback-request.json"
+REQUEST = "request.json"
+REPLAYS = "replays"
+"""Below the checkpoints of a model: those of its replays, a directory each."""
 UNFINISHED = "unfinished-"
 REMOVED = "removed-"
 NAME = re.compile(r"checkpoint-\d+(-\d+)*")
@@ -121,6 +123,12 @@ class LocalStore:
         doomed = self._directory / f"{REMOVED}{uuid.uuid4().hex}"
         (self._directory / name).rename(doomed)
         shutil.rmtree(doomed)
+
+    def replay(self, name: str) -> LocalStore:
+        directory = self._directory / REPLAYS / name
+        if not directory.is_dir():
+            raise Fatal(f"there is no replay {name!r} in {self._directory / REPLAYS}")
+        return LocalStore(directory)
 
     def request(self) -> bytes | None:
         try:

@@ -1,4 +1,4 @@
-"""A rollback asked for: a small file beside the checkpoints.
+"""A rollback or a promotion asked for: a small file beside the checkpoints.
 
 The checkpoints are on a volume that every worker of the model sees, so the request reaches whichever holds the lease,
 now or when one next starts, and it survives a crash at any moment. It is dropped once a checkpoint that carries its id
@@ -17,7 +17,7 @@ from consumer.errors import CorruptCheckpoint, Fatal
 from consumer.ports import CheckpointStore
 
 
-class RollbackRequest(msgspec.Struct, frozen=True, kw_only=True):
+class RollbackRequest(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag="rollback"):
     id: str
     checkpoint: str
     """Whose learned state to return to."""
@@ -29,18 +29,31 @@ class RollbackRequest(msgspec.Struct, frozen=True, kw_only=True):
     for any writer."""
 
 
-def encode(request: RollbackRequest) -> bytes:
+class PromotionRequest(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag="promotion"):
+    id: str
+    replay: str
+    """Its name."""
+    checkpoint: str
+    """Of the replay, to go on from."""
+    by: str = "operator"
+
+
+Request = RollbackRequest | PromotionRequest
+
+
+def encode(request: Request) -> bytes:
     return msgspec.json.encode(request)
 
 
-def decode(data: bytes) -> RollbackRequest:
+def decode(data: bytes) -> Request:
     """Raises Fatal."""
     if not data:
-        raise Fatal("the rollback request beside the checkpoints is empty, or this process may not read it; ask again")
+        raise Fatal("the request beside the checkpoints is empty, or this process may not read it; ask again")
     try:
-        return msgspec.json.decode(data, type=RollbackRequest)
+        request: Request = msgspec.json.decode(data, type=Request)
+        return request
     except msgspec.DecodeError as error:
-        raise Fatal(f"the rollback request beside the checkpoints cannot be read ({error}); remove the file") from error
+        raise Fatal(f"the request beside the checkpoints cannot be read ({error}); remove the file") from error
 
 
 def readable(store: CheckpointStore) -> list[tuple[str, Notes]]:
@@ -52,6 +65,18 @@ def readable(store: CheckpointStore) -> list[tuple[str, Notes]]:
         except CorruptCheckpoint:
             continue
     return found
+
+
+def newest(store: CheckpointStore) -> Notes | None:
+    """What the newest readable checkpoint says of itself; None if there is none."""
+    found = readable(store)
+    return found[-1][1] if found else None
+
+
+def worth_returning_to(store: CheckpointStore) -> str:
+    """The last good checkpoint, else the newest; empty if there is none."""
+    found = readable(store)
+    return last_good(found) or (found[-1][0] if found else "")
 
 
 def last_good(checkpoints: Sequence[tuple[str, Notes]]) -> str | None:

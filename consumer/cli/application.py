@@ -10,11 +10,14 @@ from consumer import __version__
 from consumer.cli import console
 from consumer.cli.check_config import check_config
 from consumer.cli.checkpoints import checkpoints
+from consumer.cli.compare import compare
 from consumer.cli.demo import demo
 from consumer.cli.evaluate import evaluate
 from consumer.cli.exit_codes import EXPLAINED
+from consumer.cli.promote import promote
 from consumer.cli.recommend import recommend
 from consumer.cli.related import related
+from consumer.cli.replay import replay
 from consumer.cli.rollback import rollback
 from consumer.cli.run import run
 from consumer.cli.show_config import show_config
@@ -43,6 +46,9 @@ COMMANDS = (
     recommend,
     evaluate,
     warm_start,
+    replay,
+    compare,
+    promote,
     checkpoints,
     rollback,
 )

@@ -3,31 +3,28 @@
 from __future__ import annotations
 
 from contextlib import closing
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from consumer.cli import console, options
+from consumer.cli import console, file_options, options
 from consumer.errors import BadRequest
 from consumer.recordings import option_texts
-from consumer.recordings.row_files import FileFormat, layout_of
 
 if TYPE_CHECKING:
     from consumer.evaluation.evaluate import Evaluated, EvaluationPlan
     from consumer.evaluation.report import Report
-    from consumer.recordings.row_mapping import MappingPlan
-    from consumer.settings import Settings
 
 _FILE = "The file"
-_MAPPING = "What its columns mean"
 _TEST = "What is asked"
 KINDS = {"all": "all targets", "non_repeat": "targets other than the item just before"}
 
 
 def evaluate(
-    file: Annotated[Path, typer.Argument(help="CSV or NDJSON, plain or gzip, oldest first.", show_default=False)],
+    file: Annotated[
+        Path, typer.Argument(help="CSV, NDJSON (plain or gzip) or Parquet, oldest first.", show_default=False)
+    ],
     config: options.ConfigFiles = None,
     protocol: Annotated[
         str,
@@ -57,76 +54,18 @@ def evaluate(
     member: Annotated[
         str | None, typer.Option(help="Show this member only.", show_default=False, rich_help_panel=_TEST)
     ] = None,
-    mapping: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--mapping",
-            "--map",
-            metavar="FIELD=COLUMN",
-            help="Column of a field of the event (event_id, user_id, item_id, event_type, event_time, session_id, "
-            "value), if it has another name. Repeatable. Default: the names in input.fields.",
-            rich_help_panel=_MAPPING,
-        ),
-    ] = None,
-    time_column: Annotated[
-        str, typer.Option(help="The same as --map event_time=COLUMN.", show_default=False, rich_help_panel=_MAPPING)
-    ] = "",
-    time_format: Annotated[
-        str | None,
-        typer.Option(
-            help='rfc3339, epoch_seconds, epoch_milliseconds or a pattern: "%Y-%m-%d %H:%M:%S UTC". Default: '
-            "input.time_format.",
-            show_default=False,
-            rich_help_panel=_MAPPING,
-        ),
-    ] = None,
-    type_map: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="WORD=TYPE", help="Event type for a word of the file. Repeatable.", rich_help_panel=_MAPPING
-        ),
-    ] = None,
-    default_type: Annotated[
-        str | None,
-        typer.Option(help="Event type where the file names none.", show_default=False, rich_help_panel=_MAPPING),
-    ] = None,
-    features: Annotated[
-        str,
-        typer.Option(
-            metavar="A,B,C",
-            help="Columns that become features of the event, for models.linear.",
-            show_default=False,
-            rich_help_panel=_MAPPING,
-        ),
-    ] = "",
-    numbers: Annotated[
-        str,
-        typer.Option(metavar="A,B", help="Those that are numbers.", show_default=False, rich_help_panel=_MAPPING),
-    ] = "",
-    file_format: Annotated[
-        FileFormat | None, typer.Option(help="Default: by the file's name.", rich_help_panel=_FILE)
-    ] = None,
-    columns: Annotated[
-        str,
-        typer.Option(
-            metavar="A,B,C",
-            help="Names of the columns of a CSV file without header.",
-            show_default=False,
-            rich_help_panel=_FILE,
-        ),
-    ] = "",
-    delimiter: Annotated[
-        str, typer.Option(help="Default: comma, or tab for .tsv.", show_default=False, rich_help_panel=_FILE)
-    ] = "",
+    mapping: file_options.Mapping = None,
+    time_column: file_options.TimeColumn = "",
+    time_format: file_options.TimeFormat = None,
+    type_map: file_options.TypeMap = None,
+    default_type: file_options.DefaultType = None,
+    features: file_options.Features = "",
+    numbers: file_options.Numbers = "",
+    file_format: file_options.Format = None,
+    columns: file_options.Columns = "",
+    delimiter: file_options.Delimiter = "",
     limit: Annotated[int | None, typer.Option(min=1, help="Read at most so many rows.", rich_help_panel=_FILE)] = None,
-    skip_bad_rows: Annotated[
-        bool,
-        typer.Option(
-            "--skip-bad-rows",
-            help="Count rows that cannot be used instead of stopping at the first.",
-            rich_help_panel=_FILE,
-        ),
-    ] = False,
+    skip_bad_rows: file_options.SkipBadRows = False,
     as_json: options.Json = False,
 ) -> None:
     """Measure quality and speed on recorded events, without Kafka, through the code that runs live.
@@ -157,11 +96,9 @@ def evaluate(
     if not 0 < period_days < float("inf"):
         raise BadRequest(f"--period-days must be above 0, got {period_days:g}")
     plan = EvaluationPlan(Protocol(protocol), period_days, known_only, option_texts.names("--event-types", event_types))
-    layout = layout_of(file, file_format, option_texts.names("--columns", columns), delimiter or None)
-    rows = replace(
-        _mapping(settings, mapping or [], time_column, time_format, type_map or [], default_type),
-        features=option_texts.names("--features", features),
-        numbers=frozenset(option_texts.names("--numbers", numbers)),
+    layout = file_options.layout(file.name, file_format, columns, delimiter)
+    rows = file_options.mapping_plan(
+        settings, mapping, time_column, time_format, type_map, default_type, features, numbers
     )
     with (
         closing(Recording(RecordingPlan(file, layout, rows, limit=limit, skips_bad_rows=skip_bad_rows))) as recording,
@@ -173,27 +110,6 @@ def evaluate(
         console.say_json(json_of(file.name, plan, found, report))
         return
     _say(file, plan, found, report)
-
-
-def _mapping(
-    settings: Settings,
-    mapping: list[str],
-    time_column: str,
-    time_format: str | None,
-    type_map: list[str],
-    default_type: str | None,
-) -> MappingPlan:
-    """What was asked for, and the settings' names of an input topic where nothing was."""
-    from consumer.recordings.row_mapping import FIELDS, MappingPlan
-
-    named = settings.input.fields.model_dump()
-    own = {field: named[field] for field in FIELDS if named[field] != field}
-    return MappingPlan(
-        columns={**own, **option_texts.columns(mapping, time_column)},
-        time_format=time_format or settings.input.time_format,
-        event_types=option_texts.pairs("--type-map", type_map),
-        default_type=default_type or settings.input.default_event_type or "",
-    )
 
 
 def _say(file: Path, plan: EvaluationPlan, found: Evaluated, report: Report) -> None:

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import time
 import uuid
-from typing import Annotated, Final
+from typing import Annotated
 
 import typer
 
-from consumer.cli import console, options, stores
-from consumer.errors import Fatal
-
-PAUSE_S: Final = 0.2
+from consumer.cli import options, requests, stores
 
 
 def rollback(
@@ -42,27 +38,12 @@ def rollback(
     """
     settings = options.settings_of(config)
 
-    from consumer.checkpoints import requests
-    from consumer.checkpoints.local_store import REQUEST
+    from consumer.checkpoints import requests as asked
     from consumer.checkpoints.requests import RollbackRequest
 
     store = stores.existing_store(settings)
-    if store.request() is not None:
-        raise Fatal(
-            "another rollback has been asked for and is not done yet. Is a worker running? To take it back, remove "
-            f"{settings.checkpoints.directory}/{REQUEST}"
-        )
-    readable = requests.readable(store)
-    name = requests.target_of(readable, to)
+    requests.require_none(store, settings)
+    readable = asked.readable(store)
+    name = asked.target_of(readable, to)
     request = RollbackRequest(id=uuid.uuid4().hex, checkpoint=name, relearn=relearn)
-    store.put_request(requests.encode(request))
-    console.say(f"asked for a return to version {dict(readable)[name].version} ({name})")
-    give_up_s = time.monotonic() + wait_s
-    while store.request() is not None:
-        if time.monotonic() >= give_up_s:
-            console.say("no worker has done it yet; one will when it runs", style="yellow")
-            return
-        time.sleep(PAUSE_S)
-    if not any(notes.request == request.id for _, notes in requests.readable(store)):
-        raise Fatal("the worker could not do it; its log says why")
-    console.say("done: the worker goes on from there")
+    requests.ask(store, request, f"a return to version {dict(readable)[name].version} ({name})", wait_s)

@@ -86,7 +86,7 @@ class Examination:
     def _ask_events(self, batch: AdmittedBatch, asking: Trials, _period: Int64Array) -> None:
         n = len(batch.outcome)
         learning_s = self._seconds(self._beside, learn_events, batch, 0, n)
-        both_s = self._seconds(self._trainer, _pass(trials.test_then_learn, asking), batch, 0, n)
+        both_s = self._seconds(self._trainer, asking_pass(trials.test_then_learn, asking), batch, 0, n)
         self.spent.learning_s += learning_s
         self.spent.asking_s += max(0.0, both_s - learning_s)
 
@@ -95,7 +95,7 @@ class Examination:
             if period[start] != self._period:
                 self._period = int(period[start])
                 self._freeze()
-            self.spent.asking_s += self._seconds(self._beside, _pass(trials.ask_only, asking), batch, start, stop)
+            self.spent.asking_s += self._seconds(self._beside, asking_pass(trials.ask_only, asking), batch, start, stop)
             self.spent.learning_s += self._seconds(self._trainer, learn_events, batch, start, stop)
 
     def _seconds(self, trainer: Trainer, events_pass: Pass, batch: AdmittedBatch, start: int, stop: int) -> float:
@@ -120,7 +120,7 @@ class Examination:
 Kernel = Callable[[State, State, Limits, Columns, Trials, int, int], tuple[int, int]]
 
 
-def _pass(kernel: Kernel, asking: Trials) -> Pass:
+def asking_pass(kernel: Kernel, asking: Trials) -> Pass:
     """The kernel as a pass of a `Trainer`."""
 
     def run(state: State, limits: Limits, columns: Columns, start: int, stop: int) -> tuple[int, int]:

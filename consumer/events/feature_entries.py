@@ -9,7 +9,7 @@ from consumer.events.hashing import hash_32
 from consumer.events.json_text import NOT_PLAIN, byte_at, colon_end, number_end, space_end, string_end
 from consumer.events.plain_values import decimal_number
 from consumer.kernels import hot_kernel
-from consumer.messages import FeatureEntries, UInt8Array
+from consumer.messages import EventBatch, FeatureEntries, Int64Array, UInt8Array
 
 _QUOTE, _CLOSE = 0x22, 0x7D
 
@@ -30,6 +30,15 @@ def joined(one: FeatureEntries, other: FeatureEntries) -> FeatureEntries:
         np.concatenate((one.text, other.text)),
         np.concatenate((one.value, other.value)),
     )
+
+
+def gathered(events: EventBatch) -> tuple[FeatureEntries, Int64Array]:
+    """The entries of these events alone, in their order, and where those of each begin (n,)."""
+    ends = np.cumsum(events.n_features, dtype=np.int64)
+    starts = ends - events.n_features
+    n = int(ends[-1]) if len(ends) else 0
+    place = np.arange(n) + np.repeat(events.feature_start - starts, events.n_features)
+    return FeatureEntries(*(column[place] for column in events.features)), starts
 
 
 @hot_kernel

@@ -24,6 +24,9 @@ C = TypeVar("C")
 DEFAULT_MAX_POLL_INTERVAL_MS: Final = 300_000
 MIB: Final = 1 << 20
 
+RANGES_AHEAD_BYTES: Final = 32 * MIB
+"""Fetched ahead by a replay, over all partitions."""
+
 _CONSUMER_DEFAULTS: Final[Properties] = {
     "fetch.min.bytes": MIB,
     "fetch.wait.max.ms": 50,
@@ -165,6 +168,18 @@ def new_record_reader(settings: Settings, on_error: Callable[[KafkaError], None]
     ones, names each."""
     topic, properties = settings.input.topic, reader_properties(settings)
     return _made(lambda given: RecordReader(topic, given, on_error), properties, "consumer", {})
+
+
+def new_range_reader(settings: Settings, n_partitions: int, on_error: Callable[[KafkaError], None]) -> RecordReader:
+    """Of partitions with a queue each, which share the bytes that may be fetched ahead. Raises BadSettings as above."""
+    share_bytes = max(MIB // 2, RANGES_AHEAD_BYTES // max(1, n_partitions))
+    shared = {
+        "max.partition.fetch.bytes": min(2 * share_bytes, 8 * MIB),
+        "queued.max.messages.kbytes": share_bytes // 1024,
+    }
+    given = {key: value for key, value in settings.kafka.consumer.items() if key in shared}
+    topic, properties = settings.input.topic, {**reader_properties(settings), **shared, **given}
+    return _made(lambda given: RecordReader(topic, given, on_error), properties, "consumer", settings.kafka.consumer)
 
 
 def new_producer(settings: Settings, properties: Properties, **callbacks: Callable[..., None]) -> Producer:

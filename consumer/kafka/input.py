@@ -11,9 +11,9 @@ from typing import Final
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 
+from consumer import record_columns
 from consumer.clock import Clock, SystemClock
 from consumer.errors import Fatal, FreshrankError, Retryable
-from consumer.kafka import message_columns
 from consumer.kafka.client_config import (
     DEFAULT_MAX_POLL_INTERVAL_MS,
     instance_id,
@@ -209,7 +209,7 @@ class KafkaInput:
     def _hand_out(self) -> RecordBatch | None:
         if not self._gathered:
             return None
-        batch = message_columns.joined(self._gathered)
+        batch = record_columns.joined(self._gathered)
         self._gathered = []
         self._handed_out.advance(batch)
         return batch
@@ -220,7 +220,7 @@ class KafkaInput:
             return
         self._records.unassign(partitions)
         self._reading -= partitions
-        kept = [message_columns.without(batch, partitions) for batch in self._gathered]
+        kept = [record_columns.without(batch, partitions) for batch in self._gathered]
         self._gathered = [batch for batch in kept if len(batch)]
 
     def _commit_pending(self) -> None:

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import struct
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
-from typing import Final, NamedTuple, overload
+from typing import Final, NamedTuple
 
 import numpy as np
 
@@ -13,7 +10,8 @@ from consumer.byte_column import PADDING, ByteColumn
 from consumer.foreign_memory import call_c, copy_bytes, load_int32, load_int64, load_uint8
 from consumer.kafka import librdkafka
 from consumer.kernels import hot_kernel, kernel
-from consumer.messages import InputRecord, Int32Array, Int64Array, RecordBatch, UInt8Array
+from consumer.messages import Int32Array, Int64Array, RecordBatch, UInt8Array
+from consumer.record_columns import NULL_LENGTH, batch_of
 
 _ERR: Final = librdkafka.Message.err.offset
 _PARTITION: Final = librdkafka.Message.partition.offset
@@ -22,8 +20,6 @@ _LEN: Final = librdkafka.Message.len.offset
 _KEY: Final = librdkafka.Message.key.offset
 _KEY_LEN: Final = librdkafka.Message.key_len.offset
 _OFFSET: Final = librdkafka.Message.offset.offset
-_LENGTH: Final = struct.Struct("<i")
-_NULL: Final = -1  # length of a header's value that is null
 _INT32: Final = 0xFFFFFFFF
 
 
@@ -54,40 +50,7 @@ class Columns(NamedTuple):
     values: Strings
     keys: Strings
     headers: Strings
-    """Packed: for each header the length of its name, the name, the length of its value, the value."""
-
-
-@dataclass(frozen=True, slots=True)
-class Originals(Sequence[InputRecord]):
-    """The whole records of a batch, each built when asked for."""
-
-    topic: str
-    partitions: Int32Array
-    offsets: Int64Array
-    timestamps_ms: Int64Array
-    values: ByteColumn
-    keys: ByteColumn
-    headers: ByteColumn
-
-    def __len__(self) -> int:
-        return len(self.offsets)
-
-    @overload
-    def __getitem__(self, index: int) -> InputRecord: ...
-    @overload
-    def __getitem__(self, index: slice) -> list[InputRecord]: ...
-    def __getitem__(self, index: int | slice) -> InputRecord | list[InputRecord]:
-        if isinstance(index, slice):
-            return [self[i] for i in range(*index.indices(len(self)))]
-        return InputRecord(
-            topic=self.topic,
-            partition=int(self.partitions[index]),
-            offset=int(self.offsets[index]),
-            timestamp_ms=int(self.timestamps_ms[index]),
-            key=self.keys[index],
-            value=self.values[index],
-            headers=tuple(_unpacked(self.headers[index] or b"")),
-        )
+    """Packed, see `consumer.record_columns.Originals`."""
 
 
 def compile_kernels() -> None:
@@ -106,39 +69,7 @@ def record_batch(topic: str, messages: Int64Array) -> RecordBatch:
         np.empty(n, np.int32), np.empty(n, np.int64), np.empty(n, np.int64), *(_strings(n, size) for size in n_bytes)
     )
     _copy(messages, FUNCTIONS, columns)
-    return _batch(topic, columns.partitions, columns.offsets, columns.timestamps_ms, *map(_column, columns[3:]))
-
-
-def joined(batches: Sequence[RecordBatch]) -> RecordBatch:
-    """Batches that `record_batch` made of one topic, one behind the other."""
-    if len(batches) == 1:
-        return batches[0]
-    originals = [_originals(batch) for batch in batches]
-    return _batch(
-        batches[0].topic,
-        np.concatenate([batch.partitions for batch in batches]),
-        np.concatenate([batch.offsets for batch in batches]),
-        np.concatenate([batch.timestamps_ms for batch in batches]),
-        *(ByteColumn.joined([getattr(o, name) for o in originals]) for name in ("values", "keys", "headers")),
-    )
-
-
-def without(batch: RecordBatch, partitions: Iterable[int]) -> RecordBatch:
-    """The batch without the records of these partitions; made by `record_batch` too."""
-    kept = np.flatnonzero(~np.isin(batch.partitions, list(partitions)))
-    if len(kept) == len(batch):
-        return batch
-    originals = _originals(batch)
-    return _batch(
-        batch.topic,
-        batch.partitions[kept],
-        batch.offsets[kept],
-        batch.timestamps_ms[kept],
-        *(
-            ByteColumn.of(column[i] for i in kept.tolist())
-            for column in (originals.values, originals.keys, originals.headers)
-        ),
-    )
+    return batch_of(topic, columns.partitions, columns.offsets, columns.timestamps_ms, *map(_column, columns[3:]))
 
 
 def error_rows(messages: Int64Array) -> list[int]:
@@ -152,44 +83,12 @@ def destroy(messages: Int64Array) -> None:
     _destroy(messages, FUNCTIONS)
 
 
-def _originals(batch: RecordBatch) -> Originals:
-    assert isinstance(batch.originals, Originals), "made by `record_batch`"
-    return batch.originals
-
-
-def _batch(
-    topic: str,
-    partitions: Int32Array,
-    offsets: Int64Array,
-    timestamps_ms: Int64Array,
-    values: ByteColumn,
-    keys: ByteColumn,
-    headers: ByteColumn,
-) -> RecordBatch:
-    originals = Originals(topic, partitions, offsets, timestamps_ms, values, keys, headers)
-    return RecordBatch(topic, values, partitions, offsets, timestamps_ms, originals)
-
-
 def _strings(n: int, n_bytes: int) -> Strings:
     return Strings(np.zeros(n_bytes + PADDING, np.uint8), np.zeros(n + 1, np.int64), np.zeros(n, np.uint8))
 
 
 def _column(strings: Strings) -> ByteColumn:
     return ByteColumn(*strings)
-
-
-def _unpacked(packed: bytes) -> Iterator[tuple[str, bytes | None]]:
-    at = 0
-    while at < len(packed):
-        name, at = _piece(packed, at)
-        value, at = _piece(packed, at)
-        yield (name or b"").decode("utf-8", "replace"), value
-
-
-def _piece(packed: bytes, at: int) -> tuple[bytes | None, int]:
-    (length,) = _LENGTH.unpack_from(packed, at)
-    at += _LENGTH.size
-    return (None, at) if length == _NULL else (packed[at : at + length], at + length)
 
 
 @hot_kernel
@@ -240,7 +139,7 @@ def _write_headers(strings: Strings, i: int, headers: int, functions: Functions,
         n_name = _name_length(found[0])
         at = _write_length(strings.text, at, n_name)
         copy_bytes(strings.text, at, found[0], n_name)
-        at = _write_length(strings.text, at + n_name, found[2] if found[1] != 0 else _NULL)
+        at = _write_length(strings.text, at + n_name, found[2] if found[1] != 0 else NULL_LENGTH)
         if found[1] != 0:
             copy_bytes(strings.text, at, found[1], found[2])
             at += found[2]

@@ -53,7 +53,16 @@ class RecordReader:
         c.poll_set_consumer(self._client)
         c.set_log_queue(self._client, None)
         self._queue = c.queue_get_consumer(self._client)
+        self._own_queues: dict[int, Any] = {}
         self._messages = np.zeros(0, np.int64)
+
+    def separate(self, partitions: Iterable[int]) -> None:
+        """From here on these are read by `read_partition` alone, each as far ahead as the properties allow a queue. To
+        be called before they are assigned: what is fetched before lies in the common queue."""
+        for partition in partitions:
+            queue = c.queue_get_partition(self._client, self._topic.encode(), partition)
+            c.queue_forward(queue, None)
+            self._own_queues[partition] = queue
 
     def assign(self, positions: Positions) -> None:
         """Read these partitions from these positions on, besides those that are read already."""
@@ -65,9 +74,16 @@ class RecordReader:
 
     def read(self, n: int, timeout_s: float) -> Portion:
         """At most n records; waits until there are so many or the time is over."""
+        return self._read(self._queue, n, timeout_s)
+
+    def read_partition(self, partition: int, n: int, timeout_s: float) -> Portion:
+        """The same, of a partition that was separated."""
+        return self._read(self._own_queues[partition], n, timeout_s)
+
+    def _read(self, queue: Any, n: int, timeout_s: float) -> Portion:
         if n > len(self._messages):
             self._messages = np.zeros(n, np.int64)
-        n_read = c.consume_batch_queue(self._queue, round(timeout_s * 1000), self._messages.ctypes.data, n)
+        n_read = c.consume_batch_queue(queue, round(timeout_s * 1000), self._messages.ctypes.data, n)
         messages = self._messages[: max(n_read, 0)]
         try:
             faulty = message_columns.error_rows(messages)
@@ -85,6 +101,8 @@ class RecordReader:
 
     def close(self) -> None:
         """Of no more use afterwards."""
+        for queue in self._own_queues.values():
+            c.queue_destroy(queue)
         c.consumer_close(self._client)
         c.queue_destroy(self._queue)
         c.destroy(self._client)

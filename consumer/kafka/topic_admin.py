@@ -76,6 +76,10 @@ class TopicAdmin:
         self._await_visible(names)
         return names
 
+    def cleanup_policy(self, topic: str) -> str:
+        """As configured; empty where no broker tells."""
+        return self._configs(self._existing([topic])).get(topic, {}).get("cleanup.policy", "")
+
     def check_at_start(self) -> int:
         """Refuse to run on topics that break what is promised: missing ones, row topics that aren't compacted, too
         small a limit for dead letters. Returns that limit in bytes. Weaker differences are logged."""

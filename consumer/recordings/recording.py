@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from consumer.errors import BadRequest, BadRow
+from consumer.recordings.places import Place
 from consumer.recordings.row_files import FileLayout, RowFile, stem
 from consumer.recordings.row_mapping import CellError, MappedRow, MappingPlan, RowMapper
 
@@ -15,7 +17,7 @@ from consumer.recordings.row_mapping import CellError, MappedRow, MappingPlan, R
 class RecordingPlan:
     """Which rows of which file, and what becomes of them."""
 
-    path: Path
+    path: Path | Place
     layout: FileLayout
     mapping: MappingPlan
     start_row: int = 1
@@ -40,6 +42,14 @@ class Recording:
 
     def close(self) -> None:
         self.file.close()
+
+    def mapped(self, number: int, columns: Mapping[str, Any]) -> MappedRow:
+        """One row of it. Raises CellError."""
+        return self._mapper.record(number, columns)
+
+    def rows(self) -> Iterator[MappedRow]:
+        """The rows, once. Raises BadRow at a bad one; see `blocks`."""
+        return self._mapped()
 
     def blocks(self, size: int) -> Iterator[list[MappedRow]]:
         """The rows, once, so many at a time. Raises BadRow at a bad one, after those before it have been handed out;

@@ -1,4 +1,4 @@
-"""Recorded behaviour as files hold it: CSV or NDJSON, plain or gzip, one row at a time in the file's order."""
+"""Recorded behaviour as files hold it: CSV or NDJSON, plain or gzip, or Parquet; one row at a time, in their order."""
 
 from __future__ import annotations
 
@@ -14,12 +14,15 @@ from typing import Any, BinaryIO, NamedTuple
 
 import msgspec
 
-from consumer.errors import BadRequest, BadRow
+from consumer.errors import BadRequest, BadRow, Named
+from consumer.recordings.parquet_rows import ParquetRows
+from consumer.recordings.places import LocalFile, Place
 
 
 class FileFormat(StrEnum):
     CSV = "csv"
     NDJSON = "ndjson"
+    PARQUET = "parquet"
 
 
 _GZIP_MAGIC = b"\x1f\x8b"
@@ -29,6 +32,7 @@ _SUFFIXES: dict[str, FileFormat] = {
     ".ndjson": FileFormat.NDJSON,
     ".jsonl": FileFormat.NDJSON,
     ".json": FileFormat.NDJSON,
+    ".parquet": FileFormat.PARQUET,
 }
 
 
@@ -47,15 +51,15 @@ class FileLayout:
 
 
 def layout_of(
-    path: Path, file_format: FileFormat | None = None, columns: tuple[str, ...] = (), delimiter: str | None = None
+    path: Named, file_format: FileFormat | None = None, columns: tuple[str, ...] = (), delimiter: str | None = None
 ) -> FileLayout:
     """The layout as given, and by the file's name where nothing is given. Raises BadRequest."""
     suffix = Path(_without_gz(path)).suffix.lower()
     found = file_format or _SUFFIXES.get(suffix)
     if found is None:
-        raise BadRequest(f"{path.name}: its name doesn't say what it holds; give --file-format csv or ndjson")
-    if found is FileFormat.NDJSON and columns:
-        raise BadRequest(f"{path.name}: --no-header and --columns are for CSV; NDJSON rows carry their names")
+        raise BadRequest(f"{path.name}: its name doesn't say what it holds; give --file-format csv, ndjson or parquet")
+    if found is not FileFormat.CSV and columns:
+        raise BadRequest(f"{path.name}: --no-header and --columns are for CSV; {found.value} rows carry their names")
     separator = delimiter or ("\t" if suffix == ".tsv" else ",")
     if len(separator) != 1:
         raise BadRequest(f"the delimiter must be one character, got {separator!r}")
@@ -63,7 +67,7 @@ def layout_of(
     return FileLayout(found, columns, separator)
 
 
-def stem(path: Path) -> str:
+def stem(path: Named) -> str:
     """The file's name without `.gz` and without the ending before it."""
     return Path(_without_gz(path)).stem
 
@@ -71,14 +75,19 @@ def stem(path: Path) -> str:
 class RowFile:
     """A file open for reading. Raises BadRequest if it cannot be opened or its header makes no sense."""
 
-    def __init__(self, path: Path, layout: FileLayout) -> None:
-        self.path = path
+    def __init__(self, path: Path | Place, layout: FileLayout) -> None:
+        self.path: Place = LocalFile(path) if isinstance(path, Path) else path
         self._layout = layout
+        self._parquet: ParquetRows | None = None
         try:
-            self.size_bytes = path.stat().st_size
-            self._raw: BinaryIO = path.open("rb")
+            self.size_bytes = self.path.facts().size_bytes
+            self._raw: BinaryIO = self.path.open()
         except OSError as error:
-            raise BadRequest(f"{path} cannot be read: {error.strerror}") from error
+            raise BadRequest(f"{path} cannot be read: {error.strerror or error}") from error
+        if layout.file_format is FileFormat.PARQUET:
+            self._parquet = self._parquet_or_close()
+            self.columns = self._parquet.columns
+            return
         is_gzip = self._raw.read(2) == _GZIP_MAGIC
         self._raw.seek(0)
         content = gzip.GzipFile(fileobj=self._raw) if is_gzip else self._raw
@@ -91,18 +100,25 @@ class RowFile:
                 self.columns = self._header_or_close()
 
     def close(self) -> None:
-        self._text.close()
+        if self._parquet is None:
+            self._text.close()
         self._raw.close()
 
     def bytes_read(self) -> int:
         """How far into the file (compressed, if it is) reading has come, out of `size_bytes`."""
+        if self._parquet is not None:
+            return round(self.size_bytes * self._parquet.share_read())
         return self._raw.tell() if not self._raw.closed else self.size_bytes
 
     def rows(self) -> Iterator[Row | BadRow]:
         """Every row, once, in order; a row that cannot be split into columns comes as its error. Raises BadRow where
         the file itself is damaged: nothing after that can be read."""
         number = 0
-        lines = self._csv_rows() if self._layout.file_format is FileFormat.CSV else self._json_rows()
+        lines: Iterator[dict[str, Any] | str]
+        if self._parquet is not None:
+            lines = self._parquet.rows()
+        else:
+            lines = self._csv_rows() if self._layout.file_format is FileFormat.CSV else self._json_rows()
         try:
             for columns in lines:
                 number += 1
@@ -128,6 +144,13 @@ class RowFile:
             except msgspec.MsgspecError as error:
                 yield f"no JSON object ({error}): {_shortened(line)}"
 
+    def _parquet_or_close(self) -> ParquetRows:
+        try:
+            return ParquetRows(self.path, self._raw)
+        except BadRequest:
+            self._raw.close()
+            raise
+
     def _header_or_close(self) -> tuple[str, ...]:
         try:
             return self._header()
@@ -146,7 +169,7 @@ class RowFile:
         return names
 
 
-def _without_gz(path: Path) -> str:
+def _without_gz(path: Named) -> str:
     return path.name[:-3] if path.name.lower().endswith(".gz") else path.name
 
 

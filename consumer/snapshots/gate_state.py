@@ -19,6 +19,7 @@ IS_DRAINING = 4  # a large change is allowed to go out, until nothing of it wait
 IS_HELD_FOR_SHARE = 5
 N_COUNTS = 6
 NEVER = np.iinfo(np.int64).min
+LONG_AGO_MS = 0
 
 
 class GateState:
@@ -37,6 +38,12 @@ class GateState:
         self.counts[WINDOW_MS] = NEVER
         self.counts[IS_DRAINING] = 1
         self.counts[IS_HELD_FOR_SHARE] = 0
+
+    def go_on_as_another(self, n_cases: int, *, has_published: bool) -> None:
+        """The state is a replay's, which has published nothing; readers hold what another one published, if anything.
+        They get all of it, and after that the share limit holds as for any model that is not young."""
+        self.excuse(n_cases)
+        self.counts[FIRST_MS] = LONG_AGO_MS if has_published else NEVER
 
     def small(self) -> Mapping[str, Array]:
         """For checkpoints."""

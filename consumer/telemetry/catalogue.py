@@ -191,6 +191,19 @@ CHECKPOINT_AGE = Metric(
     unit="seconds",
 )
 CHECKPOINT_BYTES = Metric("freshrank_checkpoint_bytes", "gauge", "Size of the checkpoint saved last.", unit="bytes")
+REPLAY_SHARE = Metric(
+    "freshrank_replay_done_ratio", "gauge", "Share of a replay's range that is learned.", unit="ratio"
+)
+REPLAY_EVENT_TIME = Metric(
+    "freshrank_replay_event_time_seconds",
+    "gauge",
+    "Greatest event time that a replay has learned, since 1970-01-01 UTC.",
+    unit="seconds",
+)
+REPLAY_RATE = Metric(
+    "freshrank_replay_records_per_second", "gauge", "Records that a replay takes in a second, over the last 15."
+)
+REPLAY_LEFT = Metric("freshrank_replay_left_seconds", "gauge", "Until a replay is done, at this rate.", unit="seconds")
 HIT_RATIO = Metric(
     "freshrank_quality_hit_ratio",
     "gauge",

@@ -118,6 +118,17 @@ class PrometheusTelemetry:
             self._of(catalogue.LAG_RECORDS).replace(by_partition)
             self._of(catalogue.LAG_SECONDS).set(seconds)
 
+    def replay_progress(
+        self, share: float, event_time_s: float | None, records_per_s: float, left_s: float | None
+    ) -> None:
+        with self._lock:
+            self._of(catalogue.REPLAY_SHARE).set(share)
+            self._of(catalogue.REPLAY_RATE).set(records_per_s)
+            if event_time_s is not None:
+                self._of(catalogue.REPLAY_EVENT_TIME).set(event_time_s)
+            if left_s is not None:
+                self._of(catalogue.REPLAY_LEFT).set(left_s)
+
     def quality(self, hit_ratio: Mapping[str, float], mrr: Mapping[str, float]) -> None:
         with self._lock:
             self._of(catalogue.HIT_RATIO).replace(_by_one_label(hit_ratio))

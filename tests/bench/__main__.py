@@ -14,7 +14,7 @@ from types import FrameType
 
 from rich.console import Console
 
-from tests.bench import freshness, item_scaling, loading, one_core, pipeline, resident
+from tests.bench import freshness, item_scaling, loading, one_core, pipeline, replaying, resident
 from tests.bench.figures import BenchFailed, Figure, print_table, write_file
 from tests.broker import BrokerFailed, NoBroker, real_kafka
 from tests.broker.sources import all_sources
@@ -27,6 +27,7 @@ MEASUREMENTS: Mapping[str, Callable[[str, Path], Figure]] = {
     "item_scaling": item_scaling.measure,
     "learn_us": one_core.measure_learning,
     "recommend_us": one_core.measure_recommending,
+    "replay": replaying.measure,
 }
 COMPILE = (
     "from consumer.settings import Settings; from consumer.warm_up import compile_kernels; compile_kernels(Settings())"

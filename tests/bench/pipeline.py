@@ -47,33 +47,34 @@ def measure(bootstrap_servers: str, folder: Path) -> Figure:
     passes: list[Pass] = []
     for n_round in range(N_ROUNDS + 1):  # the first one is to warm up the broker and the kernels' cache
         bare = children.ask("tests.bench.bare_loop", str(config), str(N_RECORDS))
-        one_pass = _worker_pass(bootstrap_servers, f"pipeline-{n_round}", folder, topic)
+        one_pass = worker_pass(bootstrap_servers, f"pipeline-{n_round}", folder, topic, N_RECORDS)
         if n_round:
             bare_rates.append(bare["records_per_s"])
             passes.append(one_pass)
     return _figure(bare_rates, passes)
 
 
-def _worker_pass(bootstrap_servers: str, model: str, folder: Path, topic: str) -> Pass:
+def worker_pass(bootstrap_servers: str, model: str, folder: Path, topic: str, n_records: int) -> Pass:
+    """A new worker reads the topic, which holds so many records, from its beginning."""
     settings = settings_for(bootstrap_servers, model, folder, input_topic=topic)
     create_topics(settings)
     with running_worker(settings, folder) as worker:
         first_s, n_first = 0.0, 0
         page = ""
-        while (n := n_learned(page)) < N_RECORDS:
+        while (n := n_learned(page)) < n_records:
             if n and not n_first:
                 first_s, n_first = time.perf_counter(), n
             time.sleep(LOOK_EVERY_S)
             page = worker.wait_until(bool, TIMEOUT_S, "metrics")
         learned_s = time.perf_counter()
         cpu_s = cpu_seconds(worker.pid)
-        page = worker.wait_until(lambda page: n_published(page) >= N_RECORDS, TIMEOUT_S, "all published", 0.02)
+        page = worker.wait_until(lambda page: n_published(page) >= n_records, TIMEOUT_S, "all published", 0.02)
         published_s = time.perf_counter()
     return Pass(
-        records_per_s=(N_RECORDS - n_first) / (learned_s - first_s),
+        records_per_s=(n_records - n_first) / (learned_s - first_s),
         published_after_s=published_s - learned_s,
         versions=int(total(page, "freshrank_snapshot_version")),
-        cpu_us=1e6 * cpu_s / N_RECORDS,
+        cpu_us=1e6 * cpu_s / n_records,
     )
 
 

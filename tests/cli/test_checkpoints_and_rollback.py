@@ -16,6 +16,7 @@ import pytest
 from consumer.checkpoints import contents, requests
 from consumer.checkpoints.contents import GOOD, HELD
 from consumer.checkpoints.local_store import CONTENTS, REQUEST, LocalStore
+from consumer.checkpoints.requests import RollbackRequest
 from consumer.settings import Settings
 from tests.checkpoints.states import notes_of
 from tests.cli.conftest import Ended, Freshrank
@@ -117,6 +118,7 @@ def test_a_rollback_without_a_worker_stays_asked_for(freshrank: Freshrank, saved
     asked = requests.decode((saved.folder / REQUEST).read_bytes())
     assert f"asked for a return to version 4 ({asked.checkpoint})" in ended.out
     assert "no worker has done it yet; one will when it runs" in ended.out
+    assert isinstance(asked, RollbackRequest)
     assert not asked.relearn
 
 
@@ -125,7 +127,9 @@ def test_a_second_one_is_refused_and_the_first_stays(freshrank: Freshrank, saved
     first = (saved.folder / REQUEST).read_bytes()
     assert_fault(freshrank("rollback"), f"To take it back, remove {saved.folder / REQUEST}")
     assert (saved.folder / REQUEST).read_bytes() == first
-    assert requests.decode(first).relearn
+    asked = requests.decode(first)
+    assert isinstance(asked, RollbackRequest)
+    assert asked.relearn
 
 
 def test_a_version_without_a_checkpoint_is_told_with_those_that_have_one(freshrank: Freshrank, saved: Saved) -> None:

@@ -80,13 +80,17 @@ def produce(bootstrap_servers: str, topic: str, values: Sequence[bytes | None], 
 
 
 class PacedProducer:
-    """Produces to partition 0 on a thread of its own, at a pace, up to where it is allowed to; for a `with` block."""
+    """Produces on a thread of its own, at a pace, to the partitions in turn, up to where it is allowed to; for a `with`
+    block."""
 
-    def __init__(self, bootstrap_servers: str, topic: str, values: Sequence[bytes], per_second: float) -> None:
+    def __init__(
+        self, bootstrap_servers: str, topic: str, values: Sequence[bytes], per_second: float, partitions: int = 1
+    ) -> None:
         self._producer = _producer(bootstrap_servers)
         self._topic = topic
         self._values = values
         self._per_second = per_second
+        self._partitions = partitions
         self._allowed = 0
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="paced-producer", daemon=True)
@@ -113,8 +117,8 @@ class PacedProducer:
             now_s = time.monotonic()
             n_due = min(int((now_s - last_s) * self._per_second), self._allowed - self.n_sent)
             last_s = now_s
-            for value in self._values[self.n_sent : self.n_sent + n_due]:
-                self._producer.produce(self._topic, value, partition=0)
+            for n, value in enumerate(self._values[self.n_sent : self.n_sent + n_due], start=self.n_sent):
+                self._producer.produce(self._topic, value, partition=n % self._partitions)
                 self._producer.poll(0)
             self.n_sent += n_due
         self._producer.flush(60)

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from consumer.errors import CorruptCheckpoint
+from consumer.errors import CorruptCheckpoint, Fatal
 from consumer.messages import Int64Array
 from consumer.tables import Array
 from tests.fakes.calls import Calls, Crash
@@ -35,6 +35,7 @@ class FakeDisk:
     unfinished: StoredCheckpoint | None = None
     is_full: bool = False
     request: bytes | None = None
+    replays: dict[str, FakeDisk] = field(default_factory=dict)
 
     def damage(self, name: str) -> None:
         """Its checksums no longer match."""
@@ -90,6 +91,12 @@ class FakeStore:
     def remove(self, name: str) -> None:
         with self._calls.call("remove_checkpoint", name):
             del self._disk.complete[name]
+
+    def replay(self, name: str) -> FakeStore:
+        with self._calls.call("replay", name):
+            if name not in self._disk.replays:
+                raise Fatal(f"there is no replay {name!r}")
+            return FakeStore(self._disk.replays[name], calls=self._calls)
 
     def request(self) -> bytes | None:
         with self._calls.call("request"):

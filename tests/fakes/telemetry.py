@@ -47,6 +47,7 @@ class RecordingTelemetry:
     checkpoint_failures: list[str] = field(default_factory=list)
     lag_records: dict[tuple[str, int], int] = field(default_factory=dict)
     lag_s: float = 0.0
+    replay_shares: list[float] = field(default_factory=list)
     hit_ratio: dict[str, float] = field(default_factory=dict)
     mrr: dict[str, float] = field(default_factory=dict)
     alarms: Counter[str] = field(default_factory=Counter)
@@ -120,6 +121,11 @@ class RecordingTelemetry:
     def lag(self, records: Mapping[tuple[str, int], int], seconds: float) -> None:
         self.journal.append("lag")
         self.lag_records, self.lag_s = dict(records), seconds
+
+    def replay_progress(
+        self, share: float, event_time_s: float | None, records_per_s: float, left_s: float | None
+    ) -> None:
+        self.replay_shares.append(share)
 
     def quality(self, hit_ratio: Mapping[str, float], mrr: Mapping[str, float]) -> None:
         self.journal.append("quality")

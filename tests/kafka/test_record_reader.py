@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, TopicPartition
 
+from consumer import record_columns
 from consumer.kafka import message_columns
 from consumer.kafka.client_config import reader_properties
 from consumer.kafka.record_reader import Fault, RecordReader
@@ -106,7 +107,7 @@ def test_columns_hold_what_the_whole_records_hold(real: RealWorld, reader: Recor
 def test_batches_joined_hold_the_same_records(real: RealWorld, reader: RecordReader) -> None:
     n = send_all_kinds(real)
     batches, _ = read_until(reader, lambda batches, _: sum(map(len, batches)) >= n, 10)
-    whole = message_columns.joined(batches)
+    whole = record_columns.joined(batches)
     assert list(whole.originals) == [record for batch in batches for record in batch.originals]
     assert list(whole.values) == [value for batch in batches for value in batch.values]
 
@@ -114,10 +115,10 @@ def test_batches_joined_hold_the_same_records(real: RealWorld, reader: RecordRea
 def test_a_batch_without_a_partition_keeps_the_others_as_they_were(real: RealWorld, reader: RecordReader) -> None:
     n = send_all_kinds(real)
     batches, _ = read_until(reader, lambda batches, _: sum(map(len, batches)) >= n)
-    whole = message_columns.joined(batches)
-    kept = message_columns.without(whole, {0})
+    whole = record_columns.joined(batches)
+    kept = record_columns.without(whole, {0})
     assert list(kept.originals) == [record for record in whole.originals if record.partition != 0]
-    assert message_columns.without(whole, {99}) is whole
+    assert record_columns.without(whole, {99}) is whole
 
 
 def test_the_end_of_a_partition_is_told_and_known(real: RealWorld, reader: RecordReader) -> None:

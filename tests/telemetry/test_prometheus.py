@@ -25,6 +25,7 @@ def report_everything(telemetry: Telemetry) -> None:
     telemetry.checkpoint_saved(1.2, 4096, 1_800_000_000.0)
     telemetry.checkpoint_failed("no_space")
     telemetry.lag({("events", 0): 17}, 0.3)
+    telemetry.replay_progress(0.25, 1_767_225_600.0, 300_000.0, 12.5)
     telemetry.quality({"fusion": 0.31}, {"fusion": 0.12})
     telemetry.drift_alarms({"next": 2})
     telemetry.steps_raised({"score": False, "next": True})
@@ -57,6 +58,10 @@ def report_everything(telemetry: Telemetry) -> None:
         ('freshrank_checkpoint_failures_total{reason="no_space"}', 1),
         ('freshrank_consumer_lag_records{partition="0",topic="events"}', 17),
         ("freshrank_consumer_lag_seconds", 0.3),
+        ("freshrank_replay_done_ratio", 0.25),
+        ("freshrank_replay_event_time_seconds", 1_767_225_600.0),
+        ("freshrank_replay_records_per_second", 300_000.0),
+        ("freshrank_replay_left_seconds", 12.5),
         ('freshrank_quality_hit_ratio{model="fusion"}', 0.31),
         ('freshrank_quality_mrr{model="fusion"}', 0.12),
         ('freshrank_drift_alarms_total{loss="next"}', 2),

@@ -1,0 +1,1 @@
+"""`freshrank compare`: two models on the same stretch of the stream."""
