@@ -120,9 +120,11 @@ class TakeOver:
     def _load(self, request: bytes | None) -> Loaded | None:
         """The newest checkpoint, or what a rollback makes of it, or the one that is promoted."""
         store = self._adapters.store
-        promoted = None if request is None else promotions.promoted(store, self._settings, self._state, request)
-        if promoted is not None:
-            return promoted
+        if request is not None:
+            bounds = self._adapters.source.bounds
+            promoted = promotions.promoted(store, self._settings, self._state, request, bounds)
+            if promoted is not None:
+                return promoted
         newest = loading.load_newest(store, self._settings, self._state)
         if newest is None or request is None:
             return newest

@@ -89,7 +89,7 @@ class KafkaRanges:
         elif code in _OUT_OF_RANGE:
             self._failure = Fatal(
                 f"{where}: position {fault.offset} lies outside the log. Either retention deleted records that were "
-                "not read yet, or the topic was made anew. Begin again with what is left: --restart"
+                "not read yet, or the topic was made anew. A replay begins again with what is left by --restart"
             )
         elif is_refusal(fault.error) or code in _DAMAGED or code == KafkaError.UNKNOWN_TOPIC_OR_PART:
             self._failure = translated(fault.error, f"{where} at {fault.offset}")

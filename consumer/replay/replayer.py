@@ -11,7 +11,7 @@ from typing import Final
 
 from consumer.checkpoints.loading import AllState
 from consumer.clock import Clock
-from consumer.errors import Fatal
+from consumer.errors import FreshrankError
 from consumer.events.admission import GREATEST_MS
 from consumer.intake import Intake
 from consumer.learning import quality
@@ -76,11 +76,11 @@ class Replayer:
         now_s = clock.monotonic_s()
         self._meter = ProgressMeter(plan.n_offsets, plan.n_left(intake.positions), now_s)
         self._report_at_s, self._log_at_s = now_s, now_s + LOG_INTERVAL_S
-        self._refusal: Fatal | None = None
+        self._refusal: FreshrankError | None = None
         self._replayed = Replayed()
 
     def run(self, should_stop: Callable[[], bool]) -> Replayed:
-        """What was taken is saved before it returns, or raises Fatal."""
+        """What was taken is saved before it returns, or raises what reading raised, or Fatal."""
         started_s = self._clock.monotonic_s()
         while not should_stop() and self._refusal is None and not self._replayed.is_complete:
             self._learn_next()
@@ -103,6 +103,9 @@ class Replayer:
             decoded = self._reader.next(WAIT_S)
         except EndOfRange:
             self._reach_end()
+            return
+        except FreshrankError as error:
+            self._refusal = error
             return
         if decoded is None:
             return

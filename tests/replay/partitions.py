@@ -9,6 +9,7 @@ import numpy as np
 
 from consumer import record_columns
 from consumer.byte_column import ByteColumn
+from consumer.errors import Fatal
 from consumer.messages import RecordBatch
 
 
@@ -36,12 +37,14 @@ class FakePartitions:
         seed: int = 0,
         start: Mapping[int, int] | None = None,
         topic: str = "behaviour-events",
+        fails_after: int | None = None,
     ) -> None:
         self._values = values
         self._random = random.Random(seed)
         self._topic = topic
         self.positions = {p: (start or {}).get(p, 0) for p in values}
         self.is_closed = False
+        self._fails_after = fails_after
 
     @property
     def numbers(self) -> Sequence[int]:
@@ -53,6 +56,10 @@ class FakePartitions:
 
     def read(self, partition: int, n: int, timeout_s: float) -> RecordBatch | None:
         first = self.positions[partition]
+        if self._fails_after is not None:
+            if first >= self._fails_after:
+                raise Fatal("the log ends here")
+            n = min(n, self._fails_after - first)
         n_given = min(n, self._random.choice((0, 1, 3, 40, n)), len(self._values[partition]) - first)
         if n_given == 0:
             return None

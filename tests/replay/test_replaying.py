@@ -149,6 +149,14 @@ def test_too_many_bad_records_stop_it_in_front_of_the_first_not_taken_however_of
     assert world.telemetry.n_learned == 35
 
 
+def test_what_was_taken_is_saved_before_a_fault_of_reading_is_raised(tmp_path: Path) -> None:
+    world = new_world({0: stream()}, tmp_path)
+    with pytest.raises(Fatal, match="the log ends here"):
+        world.live(fails_after=100)
+    assert world.telemetry.n_learned == 100
+    assert world.live().n_records == len(stream()) - 100
+
+
 def test_a_full_disk_is_told_and_ends_the_replay_only_where_nothing_more_can_be_saved(tmp_path: Path) -> None:
     world = new_world({0: stream()}, tmp_path)
     world.disk.is_full = True

@@ -77,6 +77,7 @@ class ReplayWorld:
         seed: int = 0,
         asked: str = ASKED,
         should_stop: Callable[[], bool] = lambda: False,
+        fails_after: int | None = None,
     ) -> Replayed:
         """One process' life."""
         settings, clock = self.settings, FakeClock(step_s=0.02)
@@ -84,7 +85,7 @@ class ReplayWorld:
         state = new_state(settings)
         begun = begin(settings, store, state, asked, self.plan)
         codec = JsonCodec(settings.input)
-        partitions = FakePartitions(self.values, seed, dict(begun.positions), settings.input.topic)
+        partitions = FakePartitions(self.values, seed, dict(begun.positions), settings.input.topic, fails_after)
         intake = Intake(
             state.admission,
             state.budget,

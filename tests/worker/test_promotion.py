@@ -181,7 +181,10 @@ def spoiled(replay: ReplayWorld, **changes: Any) -> None:
     stored.notes = contents.encode(msgspec.structs.replace(of, **changes))
 
 
-@pytest.mark.parametrize("fault", ["damaged", "other topic", "other settings", "no replay", "an array is missing"])
+FAULTS = ("damaged", "other topic", "other settings", "no replay", "an array is missing", "retention", "shorter topic")
+
+
+@pytest.mark.parametrize("fault", FAULTS)
 def test_what_cannot_be_promoted_leaves_the_live_model_as_it_was(fault: str, tmp_path: Path) -> None:
     world = live_world(400)
     replay = replayed(world, tmp_path, start=100, end=300)
@@ -193,6 +196,10 @@ def test_what_cannot_be_promoted_leaves_the_live_model_as_it_was(fault: str, tmp
         spoiled(replay, binding={**binding, "input.topic": "behaviour-copy"})
     elif fault == "other settings":
         spoiled(replay, binding={**binding, "users.history": "77"})
+    elif fault == "retention":
+        world.cluster.delete_before(TOPIC, 0, 350)
+    elif fault == "shorter topic":
+        spoiled(replay, input_positions={0: 9_999})
     elif fault == "no replay":
         del world.disk.replays["again"]
     else:
