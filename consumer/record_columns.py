@@ -116,14 +116,13 @@ def without(batch: RecordBatch, partitions: Iterable[int]) -> RecordBatch:
 
 def taken_strings(columns: Sequence[ByteColumn], rows: Int64Array) -> ByteColumn:
     """These strings of the columns, counted through one after the other, in this order."""
+    is_null = np.concatenate([column.is_null for column in columns]).take(rows)
     bounds = np.zeros(len(rows) + 1, np.int64)
+    if not any(column.n_bytes for column in columns):  # as headers mostly are
+        return ByteColumn(np.zeros(PADDING, np.uint8), bounds, is_null)
     np.cumsum(np.concatenate([np.diff(column.bounds) for column in columns]).take(rows), out=bounds[1:])
     addresses = np.concatenate([column.bounds[:-1] + column.text.ctypes.data for column in columns])
-    return ByteColumn(
-        copied(addresses.take(rows), bounds),
-        bounds,
-        np.concatenate([column.is_null for column in columns]).take(rows),
-    )
+    return ByteColumn(copied(addresses.take(rows), bounds), bounds, is_null)
 
 
 def copied(addresses: Int64Array, bounds: Int64Array) -> UInt8Array:

@@ -24,7 +24,7 @@ C = TypeVar("C")
 DEFAULT_MAX_POLL_INTERVAL_MS: Final = 300_000
 MIB: Final = 1 << 20
 
-RANGES_AHEAD_BYTES: Final = 32 * MIB
+RANGES_AHEAD_BYTES: Final = 16 * MIB
 """Fetched ahead by a replay, over all partitions."""
 
 _CONSUMER_DEFAULTS: Final[Properties] = {

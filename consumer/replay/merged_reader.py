@@ -19,7 +19,7 @@ from consumer.messages import Decoded, EventBatch, FeatureEntries, Int64Array, R
 from consumer.replay.merge_order import merged_order
 from consumer.replay.partitions import Partitions
 
-WINDOW_RECORDS: Final = 131_072
+WINDOW_RECORDS: Final = 65_536
 """That wait for each other, over all partitions."""
 LEAST_PART: Final = 512
 """Of the window, for each partition."""
