@@ -83,7 +83,7 @@ def _learn_linear(state: State, limits: Limits, columns: Columns, i: int, item: 
     key = draw_of(limits.topic_hash, columns.partitions[i], columns.offsets[i])
     models = state.ensemble
     if linear_learning.is_chosen(models.linear_plan, key):
-        models.linear.learned.rate_factor[0] = state.drift.factor[NEXT]
+        linear_learning.raise_steps(models.linear.learned, state.drift.factor[NEXT])
         linear_learning.learn_event(
             models.linear, models.linear_plan, models.linear_scratch, state.popularity, models.item_to_item,
             state.items.is_live, state.items.counts[N_LIVE], state.items.counts[N_USED], state.work.history,

@@ -17,7 +17,7 @@ from consumer.kernels import called_kernel, hot_kernel
 from consumer.messages import Float64Array, Int32Array, UInt8Array
 from consumer.models import linear_kernels, linear_rows, standardise
 from consumer.models.item_to_item import ItemToItemArrays
-from consumer.models.linear_kernels import LEARNED
+from consumer.models.linear_kernels import LEARNED, LinearArrays
 from consumer.models.linear_model import (
     N_CANDIDATES,
     N_DISTINCT,
@@ -33,6 +33,17 @@ from consumer.models.popularity import PopularityArrays
 
 TRIES = 16
 """Draws for each negative wanted: rows that hold no live item are passed over."""
+
+
+YOUNG_ROWS = 10_000
+"""Learned rows before which no step is made longer."""
+
+
+@hot_kernel
+def raise_steps(learned: LinearArrays, factor: float) -> None:
+    """Steps up to `factor` times as long from here on, but no longer than they were after YOUNG_ROWS: a young model's
+    are long as they are, and longer ones cost more than they bring (4 points of recall on a stream with features)."""
+    learned.rate_factor[0] = min(factor, max(1.0, np.sqrt(learned.n_steps[0] / YOUNG_ROWS)))
 
 
 @hot_kernel

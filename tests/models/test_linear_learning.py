@@ -8,9 +8,11 @@ import numpy as np
 import pytest
 
 from consumer.events.hashing import hash_text_32
+from consumer.learning.drift import NEXT
 from consumer.messages import Float64Array, Outcome
 from consumer.models import linear_learning, linear_rows, popularity
 from consumer.models.item_to_item import gain
+from consumer.models.linear_learning import YOUNG_ROWS
 from consumer.models.linear_model import COUNT, EVIDENCE, N_CANDIDATES, N_DISTINCT, N_ROWS, LinearScratch
 from tests.learning.states import World
 from tests.streams import SMALL_LINEAR, START_MS, WITH_LINEAR, Event, admitted, busy_stream, small_settings
@@ -73,6 +75,25 @@ def test_one_event_in_so_many_is_learned_from() -> None:
         world = World(small_settings(models={"item_to_item": {"neighbours": 8}, "linear": linear}))
         n_steps.append(int(world.learn(admitted(rows)).model.linear.learned.n_steps[0]))
     assert n_steps[0] / n_steps[1] == pytest.approx(5.0, rel=0.3)
+
+
+@pytest.mark.parametrize(
+    ("n_rows", "factor", "raised"),
+    [
+        (0, 10.0, 1.0),
+        (YOUNG_ROWS, 10.0, 1.0),
+        (4 * YOUNG_ROWS, 10.0, 2.0),
+        (10**9, 10.0, 10.0),
+        (10**9, 1.0, 1.0),
+    ],
+)
+def test_longer_steps_are_for_a_model_whose_steps_have_become_short(n_rows: int, factor: float, raised: float) -> None:
+    world = small_shop()
+    world.model.linear.learned.n_steps[0] = n_rows
+    world.trainer.drift.factor[NEXT] = factor
+    world.trainer.drift.since[NEXT] = 0
+    learned_rows(world, Event("item-7", "ann", at_s=20.0))
+    assert world.model.linear.learned.rate_factor[0] == pytest.approx(raised)
 
 
 def row_of(world: World, history: list[str], item: str, last_kind: int = 1) -> tuple[Float64Array, int]:
