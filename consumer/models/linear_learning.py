@@ -42,7 +42,7 @@ YOUNG_ROWS = 10_000
 @hot_kernel
 def raise_steps(learned: LinearArrays, factor: float) -> None:
     """Steps up to `factor` times as long from here on, but no longer than they were after YOUNG_ROWS: a young model's
-    are long as they are, and longer ones cost more than they bring (4 points of recall on a stream with features)."""
+    are long as they are, and longer ones cost more than they bring (three points of recall on a made-up shop)."""
     learned.rate_factor[0] = min(factor, max(1.0, np.sqrt(learned.n_steps[0] / YOUNG_ROWS)))
 
 
