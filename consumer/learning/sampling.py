@@ -8,7 +8,7 @@ from consumer.kernels import hot_kernel
 from consumer.learning import cases, quality
 from consumer.learning.drift import NEXT
 from consumer.learning.pass_state import State
-from consumer.models import ensemble, fusion, logit, popularity
+from consumer.models import ensemble, fusion, popularity
 from consumer.models.logit import ITEM_TO_ITEM, LINEAR, SESSION_KNN, Pool
 from consumer.models.recency_index import N_LIVE
 from consumer.models.recommend import LISTED, MERGED, REPEATED, place_of
@@ -76,9 +76,7 @@ def rank_sample(state: State, n_history: int, last_kind: int, item: int, time_ms
             place_of(lists.merged, lists.lengths[MERGED], item),
             popularity.score(shares, shares.work, beforehand, item),
         )  # fmt: skip
-    ensemble.learn_sample(
-        models, shares, n_live, np.float64(time_ms), state.work.pool, lists, item, factor * logit.STEP
-    )
+    ensemble.learn_sample(models, shares, n_live, np.float64(time_ms), state.work.pool, lists, item, factor)
     if place_of(state.work.history, n_history, item) == 0:
         fusion.learn_sample(models.fusion, n_history, place, factor)
 

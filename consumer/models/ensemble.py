@@ -126,13 +126,14 @@ def recommend(
 @hot_kernel
 def learn_sample(
     models: Ensemble, shares: PopularityArrays, n_live: int, now_ms: float, pool: Pool, lists: Lists, item: int,
-    step: float,
+    factor: float,
 ) -> None:  # fmt: skip
-    """The item came true where `recommend` has just filled the pool. `lists.listed` is working memory."""
+    """The item came true where `recommend` has just filled the pool; steps are up to `factor` times longer than usual.
+    `lists.listed` is working memory."""
     if _is_wide(models.sessions, models.linear):
         logit.note_faults(models.wide_logit, pool)
-        logit.learn(models.wide_logit, pool, item, step)
+        logit.learn(models.wide_logit, pool, item, logit.step_of(models.wide_logit, factor))
         _gather(models, models.logit, N_READABLE, shares, n_live, now_ms, pool)
         logit.order(models.logit, pool, lists.listed)
     logit.note_faults(models.logit, pool)
-    logit.learn(models.logit, pool, item, step)
+    logit.learn(models.logit, pool, item, logit.step_of(models.logit, factor))

@@ -29,6 +29,7 @@ from consumer.models.logit import (
     RISING,
     SECOND_HOP,
     SESSION_KNN,
+    YOUNG,
     LogitArrays,
     Pool,
 )
@@ -305,3 +306,15 @@ def test_a_judge_that_talks_nonsense_is_muted_and_comes_back_when_it_behaved(non
         logit.note_faults(arrays, pool)
     assert judged(arrays, pool_of(*lists), float) == [4, 3, 2, 1]
     assert arrays.n_faults.tolist() == [0, 0, 1]
+
+
+@pytest.mark.parametrize(
+    ("n_learned", "factor", "times"),
+    [(0, 10.0, 1.0), (YOUNG, 10.0, 1.0), (4 * YOUNG, 10.0, 2.0), (10**9, 10.0, 10.0), (10**9, 1.0, 1.0)],
+)
+def test_longer_steps_are_for_weights_whose_steps_have_become_short(
+    n_learned: int, factor: float, times: float
+) -> None:
+    arrays = logit.allocate()
+    arrays.n_learned[0] = n_learned
+    assert logit.step_of(arrays, factor) == pytest.approx(times * logit.STEP)
