@@ -17,8 +17,9 @@ An alarm is a rise of the difference to above zero. From there on the steps that
 as long, and come down again as 1/k, as those of a running mean do, until they are back after `period` events:
 
 - of `score`: of the mixture of half-lives;
-- of `next`: of the tables of `repeat` and of the fusion, of its logit and of linear models; and since most of these
-  learn on sampled events only, ten times as many events are sampled until then.
+- of `next`: of the tables of `repeat` and of the fusion; of its logit and of linear models too, but these only as far
+  as their steps have become short (`logit.step_of`, `linear_learning.raise_steps`). Since most of these learn on
+  sampled events only, ten times as many events are sampled until then.
 
 An alarm while they are still longer begins that anew. A fall never raises anything.
 
