@@ -71,7 +71,7 @@ class _Play:
         self._view.tell(summary(self._scenario, figures, self._watch, sending.trend_began_s))
 
     def _compile(self) -> None:
-        self._view.tell("compiling kernels (once on this machine, up to a minute; later runs load them) ...")
+        self._view.tell("compiling kernels (once on this machine, two minutes or so; later runs load them) ...")
         started_s = time.monotonic()
         compile_kernels(self._settings)
         self._view.tell(f"  ... took {time.monotonic() - started_s:.1f} s")
