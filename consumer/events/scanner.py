@@ -12,7 +12,7 @@ import numpy as np
 from consumer.events import feature_entries
 from consumer.events.feature_entries import read_entries
 from consumer.events.fields import FARTHEST_MS, MAX_FEATURES, Field, event_type_index, field_names, max_future_ms
-from consumer.events.hashing import Hash, hash_128, hash_coordinates
+from consumer.events.hashing import hash_128, hash_coordinates
 from consumer.events.json_text import NOT_PLAIN
 from consumer.events.members import (
     ABSENT,
@@ -227,11 +227,6 @@ def _time_ms(text: UInt8Array, members: Members, rules: Rules, timestamp_ms: int
     if time_ms < rules.earliest_ms or time_ms > timestamp_ms + rules.max_future_ms:
         return NO_TIME
     return time_ms
-
-
-@hot_kernel
-def _member_hash(text: UInt8Array, members: Members, field: int) -> Hash:
-    return hash_128(text, members.begins[field], members.ends[field] - members.begins[field])
 
 
 @hot_kernel
