@@ -136,20 +136,15 @@ def test_records_deleted_before_they_were_read_are_fatal(real: RealWorld) -> Non
 
 
 def test_records_deleted_under_the_reader_are_fatal(real: RealWorld) -> None:
-    member = with_lease(
-        KafkaInput(real.settings_of("a", consumer={"fetch.wait.max.ms": 10, "max.poll.interval.ms": 6000}))
-    )
-    assert isinstance(member, KafkaInput)
-    member.start_reading({0: 0})
-    member.poll(0.1)
-    clock_s = time.monotonic() + 2.2  # keep_alive acts after a third of the interval
-    poll_until(lambda: time.monotonic() > clock_s)
-    member.keep_alive()  # paused: what follows isn't fetched
-    real.send(numbered(10))
+    for _ in range(3):
+        real.send(numbered(1000))  # each in a batch of its own
+    one_batch = {"max.partition.fetch.bytes": 1024, "queued.min.messages": 1, "queued.max.messages.kbytes": 1}
+    member = with_lease(KafkaInput(real.settings_of("a", consumer=one_batch)))
+    member.start_reading({0: 0})  # what is fetched ahead ends with the first batch, as long as nobody polls
     admin = AdminClient({"bootstrap.servers": real.address})
-    for future in admin.delete_records([TopicPartition(real.settings.input.topic, 0, 5)]).values():
+    for future in admin.delete_records([TopicPartition(real.settings.input.topic, 0, 2995)]).values():
         future.result(30)
-    with pytest.raises(Fatal, match=r"position 0 lies outside the log, which holds 5 to 10"):
+    with pytest.raises(Fatal, match=r"position \d+ lies outside the log, which holds 2995 to 3000"):
         poll_until(lambda: False, member)
     member.close()
 
