@@ -144,7 +144,10 @@ class Durability:
         while not self.is_superseded and (self._is_fenced or self.letters or self._is_version_missing):
             self._try_to_write()
             if self._adapters.clock.monotonic_s() > give_up_s:
-                raise Fatal(f"what was learned last could not be published within {FINISH_TIMEOUT_S:g} s")
+                raise Fatal(
+                    f"what was learned last could not be published within {FINISH_TIMEOUT_S:g} s. Nothing is lost: "
+                    "the next start learns it again from the last checkpoint on. Is the broker running?"
+                )
         if self.is_superseded:
             return
         if self._checkpointer.phase is Phase.WRITING:
@@ -171,11 +174,12 @@ class Durability:
 
     def retry_later(self, error: Retryable) -> None:
         """A transaction failed for a reason that may pass: leave it, and wait a little longer each time."""
-        try:
-            self._publisher.abort()
-        except Fenced as fenced:
-            self.fenced(fenced)
-            return
+        if not self._is_fenced:  # else nothing is open, and a commit in doubt stays so until the manifest is read back
+            try:
+                self._publisher.abort()
+            except Fenced as fenced:
+                self.fenced(fenced)
+                return
         self._back_off()
         self._adapters.telemetry.publish_failed("retryable")
         logger.warning("publishing failed", extra={"why": str(error), "again_in_s": self._backoff_s})
