@@ -61,7 +61,12 @@ def run(
         allocator.give_back()
         if should_stop():
             return
-        source = KafkaInput(settings, clock=clock, on_rebalance=telemetry.rebalanced)
+        source = KafkaInput(
+            settings,
+            clock=clock,
+            on_rebalance=telemetry.rebalanced,
+            on_lost=partial(telemetry.records_lost, settings.input.topic),
+        )
         output, log = KafkaOutput(settings, clock=clock), KafkaLog(settings, clock=clock)
 
         def new_reader(decode: Callable[[RecordBatch], EventBatch]) -> ReadAhead:

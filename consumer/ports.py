@@ -163,6 +163,10 @@ class Telemetry(Protocol):
 
     def dead_letters(self, counts: Mapping[str, int]) -> None: ...
 
+    def records_lost(self, topic: str, partition: int, n_records: int) -> None:
+        """So many were deleted from the input before they were read; it goes on behind them."""
+        ...
+
     def dedupe_overflowed(self, n_ids: int) -> None:
         """Event ids forgotten before their time because the dedupe window was full."""
         ...

@@ -17,6 +17,7 @@ from consumer.checkpoints import contents, loading
 from consumer.checkpoints.loading import AllState, Loaded
 from consumer.errors import Fatal
 from consumer.events.hashing import hash_text
+from consumer.lost_records import tell_lost
 from consumer.messages import Positions
 from consumer.ports import OutputLog
 from consumer.rollbacks import RolledBack, do_what_is_asked
@@ -187,14 +188,33 @@ class TakeOver:
         positions = dict(loaded.notes.input_positions) if loaded else {}
         for partition, (first, end) in self._adapters.source.bounds().items():
             position = positions.setdefault(partition, first)
-            if not first <= position <= end:
+            if position > end:
                 raise Fatal(
-                    f"{self._settings.input.topic} partition {partition}: the state has learned up to offset "
-                    f"{position}, but the topic now holds {first} to {end}. Records were deleted before they were "
-                    "read, or the topic was made anew. Learn again from what there is with --rebuild, or bring the "
-                    "topic back"
+                    f"{self._learned_up_to(partition, position, first, end)}. The topic was made anew, or has lost its "
+                    "end. Learn again from what there is with --rebuild, or bring the topic back"
                 )
+            if position < first:
+                self._lose(partition, position, first, end)
+                positions[partition] = first
         return positions
+
+    def _lose(self, partition: int, position: int, first: int, end: int) -> None:
+        """Retention has overtaken the state: go on behind what is gone, if that is wanted. Raises Fatal if not."""
+        topic, n_lost = self._settings.input.topic, first - position
+        if self._settings.input.on_lost_records == "fail":
+            raise Fatal(
+                f"{self._learned_up_to(partition, position, first, end)}: {n_lost} records were deleted before they "
+                "were read. Learn again from what there is with --rebuild, or go on without them with "
+                "input.on_lost_records: skip"
+            )
+        tell_lost(topic, partition, position, first)
+        self._adapters.telemetry.records_lost(topic, partition, n_lost)
+
+    def _learned_up_to(self, partition: int, position: int, first: int, end: int) -> str:
+        return (
+            f"{self._settings.input.topic} partition {partition}: the state has learned up to offset {position}, but "
+            f"the topic now holds {first} to {end}"
+        )
 
     def _published_input(self, manifest: Manifest | None) -> Positions:
         if manifest is None:

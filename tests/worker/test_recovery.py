@@ -138,9 +138,33 @@ def test_an_input_that_lost_what_was_not_yet_read_is_refused() -> None:
     world.produce(visits(50, start=100))
     world.cluster.delete_before("behaviour-events", 0, 120)
     with pytest.raises(
-        Fatal, match="partition 0: the state has learned up to offset 100, but the topic now holds 120 to 150"
+        Fatal,
+        match=r"partition 0: the state has learned up to offset 100, but the topic now holds 120 to 150"
+        r": 20 records were deleted before they were read.*--rebuild.*input\.on_lost_records: skip",
     ):
         world.live()
+
+
+def test_an_input_that_lost_what_was_not_yet_read_is_skipped_with_a_count_where_that_is_wanted(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    world = learned_world(100)
+    world.produce(visits(50, start=100))
+    world.cluster.delete_before("behaviour-events", 0, 120)
+    assert world.live(settings=settings(input={"on_lost_records": "skip"})) is Ended.STOPPED
+    assert world.telemetry.lost == {("behaviour-events", 0): 20}
+    assert world.telemetry.outcome_totals["admitted"] == 130
+    assert world.manifests()[-1].input_positions == {"behaviour-events": {"0": 150}}
+    assert [(r.levelname, r.message) for r in caplog.records if r.message == "records lost"] == [
+        ("ERROR", "records lost")
+    ]
+
+
+def test_an_input_that_ends_before_what_was_learned_is_refused_whatever_is_said_of_lost_records() -> None:
+    world = learned_world(100)
+    world.cluster.create("behaviour-events", 1)
+    with pytest.raises(Fatal, match=r"up to offset 100, but the topic now holds 0 to 0\. The topic was made anew"):
+        world.live(settings=settings(input={"on_lost_records": "skip"}))
 
 
 def test_a_checkpoint_of_other_binding_settings_is_refused_with_the_change_named() -> None:
