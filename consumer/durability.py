@@ -323,6 +323,9 @@ class Durability:
             adapters.telemetry.checkpoint_failed("no_space" if error.errno == errno.ENOSPC else "io")
             logger.error("checkpoint failed", extra={"why": str(error)})
             return False
+        except Fenced:
+            adapters.telemetry.checkpoint_failed("superseded")
+            raise
         if saved is None:
             return False
         self._saved, self._saved_version = saved.notes.input_positions, saved.notes.version

@@ -121,7 +121,10 @@ class CheckpointStore(Protocol):
         ...
 
     def commit(self, name: str, notes: bytes) -> None:
-        """Add checksums, make everything durable, then make it visible under `name` by one rename."""
+        """Add checksums, make everything durable, then make it visible under `name` by one rename.
+
+        Raises Fenced where a checkpoint of a later epoch is there: whoever wrote that has taken over.
+        """
         ...
 
     def remove(self, name: str) -> None: ...

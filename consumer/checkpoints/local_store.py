@@ -24,9 +24,9 @@ from typing import Any
 
 import numpy as np
 
-from consumer.checkpoints import listing
+from consumer.checkpoints import contents, listing
 from consumer.checkpoints.listing import Entry, Listing
-from consumer.errors import CorruptCheckpoint, Fatal
+from consumer.errors import CorruptCheckpoint, Fatal, Fenced
 from consumer.messages import Int64Array
 from consumer.tables import Array
 
@@ -81,7 +81,7 @@ class LocalStore:
     def _remove_abandoned(self) -> None:
         """Our own unfinished checkpoint, and what processes that have died left behind."""
         for path in (*self._directory.glob(f"{UNFINISHED}*"), *self._directory.glob(f"{REMOVED}*")):
-            if path == self._unfinished or time.time() - path.stat().st_mtime > ABANDONED_S:
+            if path == self._unfinished or _age_s(path) > ABANDONED_S:
                 shutil.rmtree(path)
 
     def write_rows(self, array: str, rows: Int64Array, values: Array) -> None:
@@ -115,8 +115,16 @@ class LocalStore:
         _sync(self._unfinished)
         if (self._directory / name).exists():  # of the same moment: its writer failed behind the rename
             self.remove(name)
+        self._refuse_beside_a_successor(name)
         self._unfinished.rename(self._directory / name)
         _sync(self._directory)
+
+    def _refuse_beside_a_successor(self, name: str) -> None:
+        """Asked just before the rename. Should a process fall asleep between the two, what it still makes visible
+        belongs to an older epoch, and nobody takes it for the newest."""
+        newest = max(self.names(), default=name)
+        if contents.epoch_of(newest) > contents.epoch_of(name):
+            raise Fenced(f"{name} is not kept: {newest} is of a later writer")
 
     def remove(self, name: str) -> None:
         # Renamed first, so that a half-removed checkpoint is never taken for a whole one.
@@ -205,6 +213,14 @@ def _allocate(path: Path, n_bytes: int) -> None:
         return
     with path.open("r+b") as file:
         os.posix_fallocate(file.fileno(), 0, n_bytes)
+
+
+def _age_s(path: Path) -> float:
+    """Since it was changed; 0 where another process has taken it away meanwhile."""
+    try:
+        return time.time() - path.stat().st_mtime
+    except FileNotFoundError:
+        return 0.0
 
 
 def _crc32(path: Path) -> int:
