@@ -20,7 +20,7 @@ from consumer.checkpoints import contents
 from consumer.checkpoints.checkpointer import Checkpointer, Phase
 from consumer.checkpoints.contents import Notes
 from consumer.checkpoints.loading import AllState
-from consumer.errors import Fatal, Fenced, Retryable
+from consumer.errors import Fatal, Fenced, OutputReplaced, Retryable
 from consumer.intake import Intake
 from consumer.learning import quality
 from consumer.learning.gate import Hold
@@ -35,8 +35,6 @@ from consumer.snapshots.publisher import Moment, Publisher
 
 logger = logging.getLogger(__name__)
 
-RESERVED_VERSIONS = 100_000
-"""A checkpoint sets so many version numbers aside, in case the output topics are lost."""
 MANY_LETTERS = 500
 """With so many dead letters in hand a version goes out at once."""
 TOO_MANY_LETTERS = 5_000
@@ -79,6 +77,7 @@ class Durability:
         self._n_rows_waiting = 0
         self._saved: Positions = {}
         self._saved_version = 0
+        self._why_not_saved = ""
         self._publish_at_s = self._heartbeat_at_s = 0.0
         self._backoff_s = 0.0
         self._is_fenced = False
@@ -90,6 +89,8 @@ class Durability:
         """Whether the input has been learned up to its end."""
         self.is_superseded = False
         """Another writer has taken over; this term is over."""
+        self.is_output_replaced = False
+        """The output topics were made anew; this term is over, and the next one has to read all that is in them."""
         self.hold: Hold | None = None
         """Why the last version that was cut did not go out."""
         self.letters: list[OutputRecord] = []
@@ -171,6 +172,8 @@ class Durability:
             self.retry_later(error)
         except Fenced as error:
             self.fenced(error)
+        except OutputReplaced as error:
+            self.output_replaced(error)
 
     def retry_later(self, error: Retryable) -> None:
         """A transaction failed for a reason that may pass: leave it, and wait a little longer each time."""
@@ -190,6 +193,12 @@ class Durability:
         self._back_off()
         self._adapters.telemetry.publish_failed("fenced")
         logger.warning("producer fenced", extra={"why": str(error)})
+
+    def output_replaced(self, error: OutputReplaced) -> None:
+        """The output topics were made anew: this term is over, and the next one fills them again."""
+        self.is_superseded = self.is_output_replaced = True
+        self._publisher.abort()
+        logger.error("output topics made anew", extra={"why": str(error)})
 
     def _back_off(self) -> None:
         self._backoff_s = min(max(FIRST_BACKOFF_S, 2 * self._backoff_s), MAX_BACKOFF_S)
@@ -296,7 +305,7 @@ class Durability:
         notes = Notes(
             epoch=publisher.epoch,
             version=publisher.version,
-            reserved_version=publisher.version + RESERVED_VERSIONS,
+            reserved_version=publisher.version + contents.RESERVED_VERSIONS,
             input_positions=dict(self._intake.positions),
             output_positions={topic: dict(by) for topic, by in publisher.output_positions.items()},
             output_partitions=self._output_partitions,
@@ -321,7 +330,8 @@ class Durability:
             saved = self._checkpointer.saved()
         except OSError as error:
             adapters.telemetry.checkpoint_failed("no_space" if error.errno == errno.ENOSPC else "io")
-            logger.error("checkpoint failed", extra={"why": str(error)})
+            self._why_not_saved = str(error)
+            logger.error("checkpoint failed", extra={"why": self._why_not_saved})
             return False
         except Fenced:
             adapters.telemetry.checkpoint_failed("superseded")
@@ -340,7 +350,8 @@ class Durability:
         self._checkpointer.wait()
         if not self._note_saved():
             raise Fatal(
-                f"no checkpoint could be saved in {self._settings.checkpoints.directory}; see the message before"
+                f"no checkpoint could be saved in {self._settings.checkpoints.directory}: {self._why_not_saved}. "
+                "Make room, or make it writable; the next start goes on from the last checkpoint there"
             )
 
     def _drop_written_letters(self) -> None:

@@ -91,6 +91,10 @@ class OutputLog(Protocol):
         """Partitions of the topic, ascending. Raises Fatal if it doesn't exist."""
         ...
 
+    def ends(self, topic: str) -> Positions:
+        """Where each partition ends for whoever reads committed records."""
+        ...
+
     def read(self, topic: str, start: Positions) -> Iterator[StoredRecord]:
         """Committed records from `start` (a partition not named: from its first offset) to the end as of the call."""
         ...

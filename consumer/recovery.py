@@ -8,7 +8,7 @@ checkpoint of the new epoch follows at once, so that an older writer can no long
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from consumer import promotions
@@ -94,8 +94,11 @@ class TakeOver:
         self._state = state
         self._publisher = publisher
 
-    def run(self, *, rebuild: bool) -> tuple[Recovered, Loaded | None]:
-        """Raises Fatal where an operator has to decide, Retryable or Fenced where it may be tried again."""
+    def run(self, *, rebuild: bool, reread: bool = False) -> tuple[Recovered, Loaded | None]:
+        """`reread`: the row topics have to be read in full.
+
+        Raises Fatal where an operator has to decide, Retryable or Fenced where it may be tried again.
+        """
         self._adapters.output.open()
         standing = read_standing(self._adapters.log, self._settings)
         names = self._adapters.store.names()
@@ -110,7 +113,7 @@ class TakeOver:
                 "with --rebuild"
             )
         partitions = self._output_partitions()
-        self._resume_publishing(standing, loaded, partitions)
+        self._resume_publishing(standing, loaded, partitions, names, reread=reread)
         positions = self._input_positions(loaded)
         publish_from = self._published_input(standing.manifest)
         written = set(self._written_dead_letters(positions))
@@ -140,7 +143,15 @@ class TakeOver:
         topics = (publish.scores_topic, publish.related_topic)
         return {topic: len(self._adapters.log.partitions(topic)) for topic in topics}
 
-    def _resume_publishing(self, standing: Standing, loaded: Loaded | None, partitions: dict[str, int]) -> None:
+    def _resume_publishing(
+        self,
+        standing: Standing,
+        loaded: Loaded | None,
+        partitions: dict[str, int],
+        names: Sequence[str],
+        *,
+        reread: bool,
+    ) -> None:
         """Version number, output positions and published rows as readers hold them now."""
         publisher, manifest = self._publisher, standing.manifest
         publisher.version = manifest.version if manifest else 0
@@ -148,33 +159,53 @@ class TakeOver:
             publisher.dead_letter_positions = dict(loaded.notes.dead_letter_positions)
             if standing.epoch < loaded.notes.epoch or publisher.version < loaded.notes.version:
                 # The output topics were made anew: numbers go on behind all that may ever have been given.
-                publisher.version = loaded.notes.reserved_version
+                publisher.version = max(loaded.notes.reserved_version, *map(contents.reserved_by, names))
                 manifest = None
             else:
                 _require_unchanged(loaded.notes.output_partitions, partitions)
-        start: dict[str, dict[int, int]] = {}
-        if loaded is not None and manifest is not None:
-            start = loaded.notes.output_positions
+        if loaded is None or manifest is None or reread:
+            self._read_all_rows()
+        elif self._are_row_topics_shorter_than(formats.positions_of(manifest.output_positions)):
+            logger.error("row topics made anew", extra={"why": "they are shorter than the last manifest says"})
+            self._read_all_rows()
+        elif not (start := loaded.notes.output_positions):
+            self._read_all_rows()
         else:
-            publisher.rows.clear()
-        self._apply_rows(start)
-        publisher.output_positions = formats.positions_of(manifest.output_positions) if manifest else {}
-        if manifest is not None and start and formats.checksum_text(publisher.rows.checksum) != manifest.checksum:
-            logger.warning(
-                "published rows read in full",
-                extra={"why": "those behind the checkpoint's positions do not give the manifest's checksum"},
-            )
-            publisher.rows.clear()
-            self._apply_rows({})
+            self._apply_rows(start)
+            publisher.output_positions = formats.positions_of(manifest.output_positions)
+            if formats.checksum_text(publisher.rows.checksum) != manifest.checksum:
+                logger.warning(
+                    "published rows read in full",
+                    extra={"why": "those behind the checkpoint's positions do not give the manifest's checksum"},
+                )
+                self._read_all_rows()
 
-    def _apply_rows(self, start: dict[str, dict[int, int]]) -> None:
+    def _are_row_topics_shorter_than(self, positions: Mapping[str, Positions]) -> bool:
+        publish = self._settings.publish
+        for topic in (publish.scores_topic, publish.related_topic):
+            ends = self._adapters.log.ends(topic)
+            if any(at > ends.get(partition, 0) for partition, at in positions.get(topic, {}).items()):
+                return True
+        return False
+
+    def _read_all_rows(self) -> None:
+        """What is published is what lies in the row topics, however they came to be."""
+        self._publisher.rows.clear()
+        self._publisher.output_positions = self._apply_rows({})
+
+    def _apply_rows(self, start: Mapping[str, Positions]) -> dict[str, dict[int, int]]:
+        """Those behind `start`; returns where the last one of each topic and partition ends."""
         # Between the last version before the checkpoint and the checkpoint itself, items may have been evicted.
         self._publisher.rows.depart(self._state.model, self._state.model.retired_items())
         publish = self._settings.publish
+        ends: dict[str, dict[int, int]] = {}
         for topic in (publish.scores_topic, publish.related_topic):
+            of_topic = ends[topic] = {}
             for record in self._adapters.log.read(topic, start.get(topic, {})):
+                of_topic[record.partition] = record.offset + 1
                 if record.key is not None:
                     self._apply_row(topic, record.key, record.value)
+        return ends
 
     def _apply_row(self, topic: str, key: bytes, value: bytes | None) -> None:
         new_hash = 0 if value is None else formats.row_hash(topic, key, value)

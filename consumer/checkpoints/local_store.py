@@ -39,6 +39,7 @@ REMOVED = "removed-"
 NAME = re.compile(r"checkpoint-\d+(-\d+)*")
 COPY_BYTES = 1 << 22
 MAP_BYTES = 1 << 23
+PROBE_BYTES = 4_096
 ABANDONED_S = 86_400.0
 """An unfinished checkpoint untouched for so long belongs to nobody."""
 
@@ -54,6 +55,22 @@ class LocalStore:
             directory.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise Fatal(f"the checkpoint directory {directory} cannot be made: {error.strerror}") from error
+
+    def require_writable(self) -> None:
+        """Raises Fatal, with the reason, where nothing can be saved: better told before anybody is fenced."""
+        probe = self._directory / f"{UNFINISHED}{uuid.uuid4().hex}"
+        try:
+            self.names()
+            probe.mkdir()
+            (probe / "probe").write_bytes(b"\0" * PROBE_BYTES)
+            _sync(probe / "probe")
+        except OSError as error:
+            raise Fatal(
+                f"nothing can be saved in the checkpoint directory {self._directory}: {error.strerror}. "
+                f"User {os.getuid()} needs to write there, and free space; checkpoints.directory names another"
+            ) from error
+        finally:
+            shutil.rmtree(probe, ignore_errors=True)
 
     def names(self) -> Sequence[str]:
         return sorted(path.name for path in self._directory.iterdir() if NAME.fullmatch(path.name) and path.is_dir())

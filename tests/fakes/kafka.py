@@ -204,6 +204,10 @@ class FakeLog:
         with self._calls.call("log_partitions", topic):
             return list(range(len(self._cluster.logs(topic))))
 
+    def ends(self, topic: str) -> Positions:
+        with self._calls.call("ends", topic):
+            return {partition: log.stable_end for partition, log in enumerate(self._cluster.logs(topic))}
+
     def read(self, topic: str, start: Positions) -> Iterator[StoredRecord]:
         with self._calls.call("read", topic, dict(start)):
             records = []

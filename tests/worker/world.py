@@ -59,6 +59,8 @@ class World:
     n_partitions: int = 1
     batch: int = 25
     cluster: FakeCluster = field(init=False)
+    ended: list[Ended] = field(default_factory=list)
+    """How each term ended."""
     disk: FakeDisk = field(default_factory=FakeDisk)
     telemetry: RecordingTelemetry = field(default_factory=RecordingTelemetry)
 
@@ -111,11 +113,13 @@ class World:
                 letter=partial(dead_letter_record, topic=chosen.dead_letters_topic, max_bytes=1 << 20),
                 letter_coordinates=coordinates,
             )
-            while True:
-                ended = term.serve(chosen, adapters, instance, lambda: stop(source), rebuild=rebuild)
-                if ended is not Ended.ROLLBACK:
-                    return ended
+            ended = None
+            while ended in (None, Ended.ROLLBACK, Ended.OUTPUT_REPLACED):
+                reread = ended is Ended.OUTPUT_REPLACED
+                ended = term.serve(chosen, adapters, instance, lambda: stop(source), rebuild=rebuild, reread=reread)
+                self.ended.append(ended)
                 rebuild = False
+            return ended
         finally:
             source.die()
 
