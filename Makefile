@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 
-.PHONY: help demo test check format broker bench quality clean
+.PHONY: help demo test check format broker bench quality chaos clean
 .DELETE_ON_ERROR:
 
 help:
@@ -14,6 +14,7 @@ help:
 	@echo "make broker   a real Kafka on a local port until Ctrl-C (Java 17 and Maven)"
 	@echo "make bench    speed and memory, in one table and in build/bench.json"
 	@echo "make quality  recall, calibration, freshness and drift, in QUALITY.md and build/quality.json"
+	@echo "make chaos    over 200 faults of 50 kinds on a real worker and broker; SEED=N replays a run"
 	@echo "make clean    remove all that these targets made"
 
 demo: .venv/.runtime
@@ -41,6 +42,9 @@ bench: .venv/.development
 
 quality: .venv/.development
 	@$(BIN)/python -m tests.quality
+
+chaos: .venv/.development
+	@$(BIN)/python -m tests.chaos $(if $(SEED),--seed $(SEED))
 
 # State that a worker saved (var/) is not ours to delete.
 clean:
