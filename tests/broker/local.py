@@ -33,8 +33,18 @@ class LocalBroker:
     it and deletes the data. The log stays in `log_file`. Raises BrokerFailed, or `jars.NoJars`.
     """
 
-    def __init__(self, properties: Mapping[str, str] | None = None, *, port: int | None = None) -> None:
-        """`properties` are laid over those of `server_properties`; `port` is by default any that is free."""
+    def __init__(
+        self,
+        properties: Mapping[str, str] | None = None,
+        *,
+        port: int | None = None,
+        starts_quickly: bool = False,
+    ) -> None:
+        """`properties` are laid over those of `server_properties`; `port` is by default any that is free.
+
+        `starts_quickly`: for one that is started again and again and has little to do in between.
+        """
+        self._options = ["-XX:TieredStopAtLevel=1"] if starts_quickly else []
         self._extra = dict(properties or {})
         self._port = port or free_port()
         self._folder: Path | None = None
@@ -61,7 +71,7 @@ class LocalBroker:
         folder = self._prepared_folder()
         with self.log_file.open("ab") as log:
             self._broker = subprocess.Popen(
-                self._java("-Xmx512m", "kafka.Kafka", str(folder / "server.properties")),
+                self._java("-Xmx512m", *self._options, "kafka.Kafka", str(folder / "server.properties")),
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
