@@ -204,6 +204,10 @@ class FakeLog:
         with self._calls.call("log_partitions", topic):
             return list(range(len(self._cluster.logs(topic))))
 
+    def reconnect(self) -> None:
+        with self._calls.call("reconnect"):
+            pass
+
     def ends(self, topic: str) -> Positions:
         with self._calls.call("ends", topic):
             return {partition: log.stable_end for partition, log in enumerate(self._cluster.logs(topic))}
