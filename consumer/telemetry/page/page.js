@@ -18,10 +18,10 @@ const STAGES = {
   stopping: ["Stopping", "wait", () => "Publishes and saves what it learned last."],
 };
 const HELD = {
-  not_finite: "a number of the model is not finite",
-  sum: "its scores do not add up",
-  worse: "it is worse than the version that readers hold",
-  share: "too much of the audience’s share would move at once",
+  not_finite: "A number of the model is not finite",
+  sum: "The scores of the next one do not add up",
+  worse: "The next one is worse than what readers hold",
+  share: "Too much of the audience’s share would move at once",
 };
 const MEMBERS = {
   ensemble: "Ensemble", item_to_item: "Item to item", repeat: "Repeat", popularity: "Popularity",
@@ -39,16 +39,22 @@ const clock = new Intl.DateTimeFormat("en-GB", { timeStyle: "medium" });
 const count = (n) => whole.format(n);
 const rate = (n) => (n < 10 ? oneDigit : whole).format(n);
 const percent = (share) => `${(share * 100).toLocaleString("en", { maximumFractionDigits: 1, minimumFractionDigits: 1 })} %`;
-const fine = (share) => `${three.format(share * 100)} %`;
-const weight = (n) => n.toLocaleString("en", { maximumFractionDigits: 3, minimumFractionDigits: 3 });
+const weight = (n) => n.toLocaleString("en", { maximumFractionDigits: 3, minimumFractionDigits: 3 }).replace("-", "−");
+
+/** Small shares, all with as many digits as the greatest of them asks for. */
+function shares(all) {
+  const greatest = Math.max(...all, 0);
+  const digits = greatest >= 0.01 || greatest === 0 ? 2 : greatest >= 0.001 ? 3 : 4;
+  return (share) => `${(share * 100).toFixed(digits)} %`;
+}
 
 function duration(seconds) {
   const s = Math.max(0, seconds);
   if (s < 0.9995) return `${Math.round(s * 1000)} ms`;
   if (s < 10) return `${oneDigit.format(s)} s`;
   if (s < 90) return `${Math.round(s)} s`;
-  if (s < 5400) return `${Math.round(s / 60)} min`;
-  if (s < 172800) return `${oneDigit.format(s / 3600)} h`;
+  if (s < 3570) return `${Math.round(s / 60)} min`;
+  if (s < 86400) return `${oneDigit.format(s / 3600)} h`;
   return `${oneDigit.format(s / 86400)} d`;
 }
 
@@ -68,6 +74,7 @@ function readersHold(s) {
 
 function visible(s) {
   const seen = s.freshness.to_publish;
+  if (s.held) return `; readers keep ${readersHold(s)}`;
   return seen ? `; readers see 95 of 100 within ${duration(seen.p95_s)}` : "";
 }
 
@@ -95,15 +102,12 @@ function make(name, text = "", className = "") {
 }
 
 function card(id, figure, unit, note) {
-  const place = $(id).querySelector("[data-figure]");
-  if (place.dataset.shown !== figure + unit) {
-    place.dataset.shown = figure + unit;
-    place.replaceChildren(figure, make("small", unit ? ` ${unit}` : ""));
-  }
+  say($(id).querySelector("[data-figure]"), figure);
+  say($(id).querySelector("[data-unit]"), unit);
   say($(id).querySelector("[data-note]"), note);
 }
 
-/** `columns`: heading, and whether it is of numbers. `rows`: cells of text, or elements; the first one names the row. */
+/** `columns`: heading, whether it is of numbers, whether it goes without saying to those who see. `rows`: cells of text, or elements; the first one names the row. */
 function table(id, title, about, columns, rows, nothing) {
   const place = $(id);
   const content = JSON.stringify([title, about, columns, rows.map((row) => row.map((cell) => cell.outerHTML ?? cell))]);
@@ -112,8 +116,9 @@ function table(id, title, about, columns, rows, nothing) {
   const caption = make("caption", title);
   if (about) caption.append(make("span", about, "quiet"));
   const heading = make("tr");
-  for (const [text, isNumber] of columns) {
-    const cell = make("th", text, isNumber ? "number" : "");
+  for (const [text, isNumber, isUnseen] of columns) {
+    const cell = make("th", "", isNumber ? "number" : "");
+    cell.append(isUnseen ? make("span", text, "unseen") : text);
     cell.scope = "col";
     heading.append(cell);
   }
@@ -144,7 +149,12 @@ function tableRow(row, columns) {
   return line;
 }
 
-const itemName = (id) => make("bdi", id);
+/** An id in its own writing direction, cut by the style sheet where it is long; what nobody could see is made visible. */
+function itemName(id) {
+  const shown = make("bdi", id.replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, "\uFFFD"), "item");
+  shown.title = shown.textContent;
+  return shown;
+}
 
 function bar(share) {
   const outer = make("span", "", "bar");
@@ -196,7 +206,7 @@ function spark(id, lines, span, words, name, mark = null, key = []) {
     }
   });
   const caption = make("figcaption");
-  if (key.length) key.forEach((text, i) => caption.append(make("span", text, i ? "key second" : "key")));
+  for (const [text, look] of key) caption.append(make("span", text, `key ${look}`));
   caption.append(make("span", `last ${span}`), make("span", `top ${words(top)}`));
   place.replaceChildren(svg, caption);
 }
@@ -237,7 +247,8 @@ function show(s) {
   const isBad = s.held !== null || s.is_stalled || !s.loop.is_alive;
   $("doing").dataset.tone = isBad ? "bad" : tone;
   say($("stage"), s.held ? `${stage}, versions held` : stage);
-  say($("story"), ["recovering", "catching_up", "live"].includes(s.stage) && !isRunning ? "" : `${story(s)} Since ${ago(s, s.stage_since)}.`.replace("Since just now.", ""));
+  say($("since"), `for ${duration(Math.round(age(s, s.stage_since)))}`);
+  say($("story"), needsFigures(s.stage) && !isRunning ? "" : story(s));
   document.title = `${s.held ? "Held" : stage} · ${s.worker.model} · freshrank`;
   $("progress").hidden = !s.replay;
   if (s.replay) $("progress-bar").value = s.replay.share;
@@ -254,14 +265,16 @@ function show(s) {
   reachable();
 }
 
+const needsFigures = (stage) => ["recovering", "catching_up", "live"].includes(stage);
+
 /** What is wrong, in words; returns the headings. */
 function notices(s) {
   const found = [];
   if (!s.loop.is_alive) found.push(["bad", "The loop stands still", `It has not moved for ${duration(s.loop.silent_s)}.`]);
   if (s.held) {
     const back = s.held.rolls_back_at === null ? "" : ` Learned state returns to the last good checkpoint in ${duration(seconds(s.held.rolls_back_at) - seconds(s.now))} if that lasts.`;
-    found.push(["bad", `New versions are held: ${HELD[s.held.reason] ?? s.held.reason}`,
-      `${s.held.detail}. Since ${ago(s, s.held.since)}. Readers keep ${readersHold(s)}; learning goes on.${back}`]);
+    found.push(["bad", "New versions are held back",
+      `${HELD[s.held.reason] ?? s.held.reason}: ${s.held.detail}. For ${duration(Math.round(age(s, s.held.since)))} now. Readers keep ${readersHold(s)}; learning goes on.${back}`]);
   }
   if (s.is_stalled) found.push(["bad", "No version goes out", "Events are learned, and nothing has been published for a while."]);
   if (s.weights?.muted.length) found.push(["wait", `Not heard: ${s.weights.muted.map((name) => MEMBERS[name] ?? name).join(", ")}`, "A list of it was nonsense; it is heard again once 200 sampled lists in a row were in order."]);
@@ -286,26 +299,29 @@ function announce(text) {
 function showFigures(s) {
   const seen = s.freshness.to_publish;
   const learned = s.freshness.to_update;
-  card("freshness", seen ? duration(seen.p95_s) : "–", seen ? "until readers see it" : "",
-    seen ? `95 % of live events; half within ${duration(seen.p50_s)}; learned within ${learned ? duration(learned.p95_s) : "–"}`
-      : s.snapshot ? "no live event in the last minute" : "nothing is published");
-  card("throughput", rate(s.throughput.events_per_s), "events a second", `over the last ${duration(s.throughput.window_s)}`);
-  card("lag", count(s.lag.records), "records", s.lag.records ? `${duration(s.lag.seconds)} behind` : "at the end of the input");
+  card("freshness", seen ? duration(seen.p95_s) : "–", "",
+    seen ? `until readers see 95 % of events, half of them within ${duration(seen.p50_s)}; learned within ${learned ? duration(learned.p95_s) : "–"}`
+      : "no live event in the last minute");
+  card("throughput", rate(s.throughput.events_per_s), "/s", `events, over the last ${duration(s.throughput.window_s)}`);
+  const behind = s.replay ? "left of the range" : s.lag.records ? `${duration(s.lag.seconds)} behind` : "at the end of the input";
+  card("lag", count(s.lag.records), "records", behind);
+  for (const id of ["freshness", "version"]) $(id).hidden = !s.snapshot;
   showVersion(s);
   showQuality(s);
   const values = s.minutes.values;
   const span = duration(s.minutes.step_s * Math.max(1, values.events_per_s.length));
-  spark("freshness", [values.to_publish_p95_s], span, duration, "Freshness", OBJECTIVE_S);
+  spark("freshness", [values.to_publish_p95_s], span, duration, "Freshness", OBJECTIVE_S, [["1 s", "mark"]]);
   spark("throughput", [values.events_per_s], span, (n) => `${rate(n)}/s`, "Events a second");
   spark("lag", [values.lag_records], span, count, "Records behind");
 }
 
 function showVersion(s) {
-  if (!s.snapshot) return card("version", "–", "", "a replay publishes nothing");
+  if (!s.snapshot) return; // a replay publishes nothing
   const { version, published_at: at, rows_waiting: waiting, failures } = s.snapshot;
   const notes = [at === null ? "not yet published by this process" : `published ${ago(s, at)}`];
-  if (waiting) notes.push(`${count(waiting)} rows wait for the next ones`);
-  if (failures) notes.push(`${count(failures)} ${failures === 1 ? "attempt" : "attempts"} to publish failed since its start`);
+  notes.push(waiting ? `${count(waiting)} changed rows wait for the next ones` : "no changed row waits");
+  if (failures) notes.push(`${count(failures)} ${failures === 1 ? "attempt" : "attempts"} to publish failed since the start`);
+  if (s.checkpoints.length) notes.push(`checkpoint saved ${ago(s, s.checkpoints[0].saved_at)}`);
   card("version", version ? count(version) : "–", "", notes.join("; "));
 }
 
@@ -313,29 +329,29 @@ function showQuality(s) {
   const { ensemble, popularity } = s.quality.members;
   const span = duration(s.quality.window_s);
   if (!ensemble) return card("quality", "–", "", `no event was sampled in the last ${span}`);
-  const against = popularity ? ` against ${percent(popularity.hit_ratio)} of popularity alone` : "";
-  card("quality", percent(ensemble.hit_ratio), "hits",
-    `${against}; ${count(ensemble.samples)} sampled events, next item among ${s.quality.cutoff}, last ${span}`.replace(/^; | /, ""));
+  card("quality", percent(ensemble.hit_ratio), "",
+    `${popularity ? `against ${percent(popularity.hit_ratio)} by popularity; ` : ""}next item among the best ${s.quality.cutoff}, ${count(ensemble.samples)} sampled events in ${span}`);
   const { ensemble: ours, popularity: theirs } = s.hour.values;
-  spark("quality", [ours, theirs], duration(s.hour.step_s * ours.length), percent, "Hit ratio of ensemble and popularity", null, ["ensemble", "popularity"]);
+  spark("quality", [ours, theirs], duration(s.hour.step_s * ours.length), percent, "Hit ratio of ensemble and popularity", null, [["ensemble", ""], ["popularity", "second"]]);
 }
 
 function showItems(s) {
   const standings = s.standings;
   const top = standings?.top ?? [];
   const most = top.length ? top[0].score : 1;
+  const share = shares(top.map(({ score }) => score));
   const of = standings && standings.version ? `Version ${count(standings.version)}, of ${count(standings.items)} items` : "";
   table("top", "Leading items", `Expected share of the audience’s next interactions. ${of}`,
-    [["Item", false], ["", false], ["Share", true]],
-    top.map(({ item, score }) => [itemName(item), bar(score / most), fine(score)]), "No item yet.");
-  const halves = standings ? [standings.now_half_life_s, standings.usual_half_life_s].map(halfLife) : ["", ""];
+    [["Item", false], ["Bar", false, true], ["Share", true]],
+    top.map(({ item, score }) => [itemName(item), bar(score / most), share(score)]), "No item yet.");
+  const rising = standings?.rising ?? [];
+  const part = shares(rising.map(({ share_now: now }) => now));
+  const halves = standings ? [standings.now_half_life_s, standings.usual_half_life_s].map((h) => ` (${duration(h)})`) : ["", ""];
   table("rising", "Rising", "Shares that have grown most, by the shortest half-life against the longest",
-    [["Item", false], [`Now (${halves[0]})`, true], [`Usual (${halves[1]})`, true], ["", true]],
-    (standings?.rising ?? []).map(({ item, share_now: now, share_usual: usual }) =>
-      [itemName(item), fine(now), fine(usual), usual > 0 ? `× ${three.format(now / usual)}` : "new"]), "No item is rising.");
+    [["Item", false], [`Now${halves[0]}`, true], [`Usual${halves[1]}`, true], ["Factor", true]],
+    rising.map(({ item, share_now: now, share_usual: usual }) =>
+      [itemName(item), part(now), part(usual), usual > 0 ? `× ${three.format(now / usual)}` : "new"]), "No item is rising.");
 }
-
-const halfLife = (s) => duration(s).replace(/^60 min$/, "1 h").replace(/^24 h$/, "1 d");
 
 function showEnsemble(s) {
   const { weights, quality } = s;
@@ -344,8 +360,8 @@ function showEnsemble(s) {
     Object.entries(quality.members).map(([name, of]) =>
       [member(name, weights.muted), percent(of.hit_ratio), weight(of.mrr), count(of.samples)]), "No event was sampled yet.");
   table("mixture", "Score", "Weights of the half-lives of popularity",
-    [["Half-life", false], ["", false], ["Weight", true]],
-    weights.popularity.map(({ half_life_s: h, weight: w }) => [halfLife(h), bar(w), percent(w)]), "");
+    [["Half-life", false], ["Bar", false, true], ["Weight", true]],
+    weights.popularity.map(({ half_life_s: h, weight: w }) => [duration(h), bar(w), percent(w)]), "");
   table("logit", "Order of a list", "Weights of the logit that fuses the members",
     [["Feature", false], ["Of", false], ["Weight", true]],
     Object.entries(weights.logit).flatMap(([name, features]) =>
@@ -371,8 +387,8 @@ function showInput(s) {
 function showCheckpoints(s) {
   $("saved").hidden = !s.checkpoints.length;
   table("checkpoints", "Last saved", "By this process; freshrank checkpoints lists all",
-    [["Checkpoint", false], ["Version", true], ["Verdict", false], ["Saved", true], ["Took", true], ["State", true]],
-    s.checkpoints.map((c) => [c.name, count(c.version), make("span", c.verdict, `tag ${{ good: "good", held: "bad" }[c.verdict] ?? ""}`),
+    [["Version", false], ["Verdict", false], ["Saved", true], ["Took", true], ["State", true]],
+    s.checkpoints.map((c) => [count(c.version), make("span", c.verdict, `tag ${{ good: "good", held: "bad" }[c.verdict] ?? ""}`),
       ago(s, c.saved_at), duration(c.seconds), bytes(c.bytes)]), "None yet.");
 }
 
@@ -421,6 +437,7 @@ function lost() {
   const since = lastHeard === null ? "No answer yet" : `Lost contact; this is from ${clock.format(lastHeard)}, ${duration(Math.round((Date.now() - lastHeard) / 1000))} ago`;
   say($("contact"), since);
   $("doing").dataset.tone = "bad";
+  say($("since"), "");
   say($("stage"), "No answer from the worker");
   say($("story"), lastHeard === null ? "It is asked again every two seconds." : "What is below is the last that was heard of it. It is asked again every two seconds.");
   document.title = "No contact · freshrank";
