@@ -125,6 +125,7 @@ class _Request(BaseHTTPRequestHandler):
     """One connection: a request, an answer, closed (HTTP/1.0)."""
 
     server: _Server
+    default_request_version = "HTTP/1.0"  # of 0.9 the answer would have neither a status nor headers
     error_content_type = "text/plain"
     error_message_format = "%(code)d %(message)s\n"
 

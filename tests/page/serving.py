@@ -42,22 +42,24 @@ class Stage:
         self.health = Health(self.clock)
         self.health.moved(0.0)
         self.health.set_ready(True)
-        self._server = self._serve()
+        self.server = self._serve()
 
     @property
     def url(self) -> str:
-        return f"{self._server.url}/"
+        return f"{self.server.url}/"
 
     def show(self, status: Status) -> None:
         self.board.shown = status
 
     def stop(self) -> None:
         """As if the worker had died."""
-        self._server.stop()
+        self.server.stop()
+
+    close = stop
 
     def come_back(self) -> None:
         """At the same address."""
-        self._server = self._serve()
+        self.server = self._serve()
 
     def _serve(self) -> TelemetryServer:
         server = TelemetryServer(TelemetrySettings(port=self.port), CollectorRegistry(), self.health, self.board)
