@@ -115,7 +115,7 @@ class MemberQuality:
 
 @dataclass(frozen=True, slots=True)
 class Quality:
-    """Test-then-train, among 20, by member, over the last hour of this process or as long as it runs."""
+    """Test-then-train, among 20, by member, over the last hour, or since the term began."""
 
     window_s: float
     cutoff: int

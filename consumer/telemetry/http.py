@@ -72,7 +72,7 @@ class TelemetryServer:
         board: Board,
         limits: HttpLimits | None = None,
     ) -> None:
-        self._server = _listen(settings, Site(registry, health, board), limits or HttpLimits())
+        self._server = _listen(settings, Site(registry, health, board, has_page=settings.page), limits or HttpLimits())
         self.host: str = settings.host
         self.port: int = self._server.socket.getsockname()[1]
         self._thread = threading.Thread(

@@ -39,7 +39,7 @@ class Page:
 class Site:
     """What stands at each path."""
 
-    def __init__(self, registry: CollectorRegistry, health: Health, board: Board) -> None:
+    def __init__(self, registry: CollectorRegistry, health: Health, board: Board, *, has_page: bool) -> None:
         self._registry = registry
         self._health = health
         self._board = board
@@ -47,10 +47,11 @@ class Site:
             "/metrics": self._metrics,
             "/healthz": self._healthz,
             "/readyz": self._readyz,
-            "/status.json": self._status,
         }
-        for path, (name, content_type) in PAGE_FILES.items():
-            self._pages[path] = partial(_unchanging, _page_file(name, content_type))
+        if has_page:
+            self._pages["/status.json"] = self._status
+            for path, (name, content_type) in PAGE_FILES.items():
+                self._pages[path] = partial(_unchanging, _page_file(name, content_type))
 
     def page(self, path: str, accept: str) -> Page:
         build = self._pages.get(path)

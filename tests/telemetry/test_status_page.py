@@ -11,7 +11,10 @@ from typing import Any
 
 import pytest
 
+from consumer.settings import TelemetrySettings
+from consumer.status.board import Board
 from consumer.status.document import Status
+from consumer.telemetry.health import Health
 from consumer.telemetry.http import TelemetryServer
 from consumer.telemetry.prometheus import PrometheusTelemetry
 from tests.page import states
@@ -100,6 +103,14 @@ def test_the_page_can_only_be_read(server: TelemetryServer, path: str, method: s
 )
 def test_no_other_file_is_served(server: TelemetryServer, path: str) -> None:
     assert ask(server, path)[0] == 404
+
+
+def test_the_page_can_be_switched_off(telemetry: PrometheusTelemetry, health: Health, board: Board) -> None:
+    settings = TelemetrySettings(port=0, page=False)
+    server = TelemetryServer(settings, telemetry.registry, health, board)
+    answers = {path: ask(server, path)[0] for path in ("/", "/page.js", "/status.json", "/metrics", "/healthz")}
+    server.stop()
+    assert answers == {"/": 404, "/page.js": 404, "/status.json": 404, "/metrics": 200, "/healthz": 200}
 
 
 def test_the_page_has_nothing_inline(server: TelemetryServer) -> None:
