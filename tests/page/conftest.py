@@ -19,8 +19,9 @@ Show = Callable[[Status], Stage]
 Look = Callable[..., Visit]
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def browser() -> Iterator[Browser]:
+    """For all tests of this folder; while Playwright is there, an event loop runs on this thread."""
     path = shutil.which("chromium")
     if path is None:
         skip_or_fail("a browser is missing; Debian's package chromium has one", os.environ)

@@ -31,6 +31,8 @@ const STATE = { items: "Items", users: "Users", event_ids: "Event ids remembered
 
 // ---- words for numbers ----
 
+const UNIT = "\u00a0"; // between a number and its unit no line is broken
+
 const whole = new Intl.NumberFormat("en", { maximumFractionDigits: 0 });
 const oneDigit = new Intl.NumberFormat("en", { maximumFractionDigits: 1 });
 const three = new Intl.NumberFormat("en", { maximumSignificantDigits: 3 });
@@ -38,35 +40,35 @@ const clock = new Intl.DateTimeFormat("en-GB", { timeStyle: "medium" });
 
 const count = (n) => whole.format(n);
 const rate = (n) => (n < 10 ? oneDigit : whole).format(n);
-const percent = (share) => `${(share * 100).toLocaleString("en", { maximumFractionDigits: 1, minimumFractionDigits: 1 })} %`;
+const percent = (share) => `${(share * 100).toLocaleString("en", { maximumFractionDigits: 1, minimumFractionDigits: 1 })}${UNIT}%`;
 const weight = (n) => n.toLocaleString("en", { maximumFractionDigits: 3, minimumFractionDigits: 3 }).replace("-", "−");
 
 /** Small shares, all with as many digits as the greatest of them asks for. */
 function shares(all) {
   const greatest = Math.max(...all, 0);
   const digits = greatest >= 0.01 || greatest === 0 ? 2 : greatest >= 0.001 ? 3 : 4;
-  return (share) => `${(share * 100).toFixed(digits)} %`;
+  return (share) => `${(share * 100).toFixed(digits)}${UNIT}%`;
 }
 
 function duration(seconds) {
   const s = Math.max(0, seconds);
-  if (s < 0.9995) return `${Math.round(s * 1000)} ms`;
-  if (s < 10) return `${oneDigit.format(s)} s`;
-  if (s < 90) return `${Math.round(s)} s`;
-  if (s < 3570) return `${Math.round(s / 60)} min`;
-  if (s < 86400) return `${oneDigit.format(s / 3600)} h`;
-  return `${oneDigit.format(s / 86400)} d`;
+  if (s < 0.9995) return `${Math.round(s * 1000)}${UNIT}ms`;
+  if (s < 10) return `${oneDigit.format(s)}${UNIT}s`;
+  if (s < 90) return `${Math.round(s)}${UNIT}s`;
+  if (s < 3570) return `${Math.round(s / 60)}${UNIT}min`;
+  if (s < 86400) return `${oneDigit.format(s / 3600)}${UNIT}h`;
+  return `${oneDigit.format(s / 86400)}${UNIT}d`;
 }
 
 function bytes(n) {
   const units = ["bytes", "KiB", "MiB", "GiB", "TiB"];
   const power = n < 1024 ? 0 : Math.min(units.length - 1, Math.floor(Math.log2(n) / 10));
-  return `${three.format(n / 1024 ** power)} ${units[power]}`;
+  return `${three.format(n / 1024 ** power)}${UNIT}${units[power]}`;
 }
 
 const seconds = (time) => Date.parse(time) / 1000;
 const age = (s, time) => Math.max(0, seconds(s.now) - seconds(time));
-const ago = (s, time) => `${duration(Math.round(age(s, time)))} ago`.replace(/^0 ms ago$/, "just now");
+const ago = (s, time) => `${duration(Math.round(age(s, time)))} ago`.replace(/^0\sms ago$/, "just now");
 
 function readersHold(s) {
   return s.snapshot && s.snapshot.version ? `version ${count(s.snapshot.version)}` : "what they have";
@@ -330,7 +332,7 @@ function showQuality(s) {
   const span = duration(s.quality.window_s);
   if (!ensemble) return card("quality", "–", "", `no event was sampled in the last ${span}`);
   card("quality", percent(ensemble.hit_ratio), "",
-    `${popularity ? `against ${percent(popularity.hit_ratio)} by popularity; ` : ""}next item among the best ${s.quality.cutoff}, ${count(ensemble.samples)} sampled events in ${span}`);
+    `${popularity ? `against ${percent(popularity.hit_ratio)} by popularity: ` : ""}next item among ${s.quality.cutoff}, ${count(ensemble.samples)} samples in ${span}`);
   const { ensemble: ours, popularity: theirs } = s.hour.values;
   spark("quality", [ours, theirs], duration(s.hour.step_s * ours.length), percent, "Hit ratio of ensemble and popularity", null, [["ensemble", ""], ["popularity", "second"]]);
 }
