@@ -17,7 +17,7 @@ from consumer.status.weights import logit_weights
 
 INTERVAL_S: Final = 1.0
 SHARE: Final = 0.01
-"""Of the loop's time, at the most, for the list of leading items: of a million it takes some twenty milliseconds."""
+"""Of the loop's time, at the most, for the lists of items: they take a scan of the catalogue."""
 
 
 class StatusReporter:

@@ -42,32 +42,31 @@ def _rising(model: ModelState, now: int, usual: int, as_of_ms: int | None) -> li
     counts = model.popularity
     if now == usual or as_of_ms is None or not (counts.n_positive[now] and counts.n_positive[usual]):
         return []
-    net_now = _net(model, now)
-    share_now, share_usual = net_now / counts.total[now], _net(model, usual) / counts.total[usual]
     per_fresh_event = np.exp((as_of_ms - counts.landmark_ms[now]) / counts.time_constant_ms[now])
-    has_risen = (net_now >= LEAST_EVIDENCE * per_fresh_event) & (share_now >= LEAST_FACTOR * share_usual)
-    rows = _greatest(np.where(has_risen, share_now - share_usual, np.nan))
-    rows = rows[has_risen[rows]]
-    shown = zip(_ids(model, rows), share_now[rows].tolist(), share_usual[rows].tolist(), strict=True)
+    rows = np.flatnonzero(_net(model, now) >= LEAST_EVIDENCE * per_fresh_event)  # few, of however many items
+    share_now = _net(model, now, rows) / counts.total[now]
+    share_usual = _net(model, usual, rows) / counts.total[usual]
+    has_risen = share_now >= LEAST_FACTOR * share_usual
+    best = _greatest(np.where(has_risen, share_now - share_usual, np.nan))
+    shown = zip(_ids(model, rows[best]), share_now[best].tolist(), share_usual[best].tolist(), strict=True)
     return [RisingItem(*one) for one in shown]
 
 
-def _net(model: ModelState, half_life: int) -> Float64Array:
-    """Rows that aren't live are zero."""
-    n, counts = model.n_item_rows, model.popularity
-    net: Float64Array = np.maximum(counts.positive[:n, half_life] - counts.negative[:n, half_life], 0.0)
+def _net(model: ModelState, half_life: int, rows: Int64Array | None = None) -> Float64Array:
+    """Of these item rows, or of all; those that aren't live are zero."""
+    counts, chosen = model.popularity, slice(model.n_item_rows) if rows is None else rows
+    net: Float64Array = np.maximum(counts.positive[chosen, half_life] - counts.negative[chosen, half_life], 0.0)
     return net
 
 
 def _greatest(values: Float64Array) -> Int64Array:
-    """Rows of the N_SHOWN greatest, falling; NaN is less than any. Ties by row."""
-    finite = np.where(np.isnan(values), -np.inf, values)
-    n_shown = min(N_SHOWN, len(finite))
-    if n_shown == 0:
+    """Rows of the N_SHOWN greatest, falling; none that is NaN."""
+    if len(values) == 0:
         return np.zeros(0, np.int64)
-    rows = np.sort(np.argpartition(-finite, n_shown - 1)[:n_shown])
-    rows = rows[np.argsort(-finite[rows], kind="stable")]
-    greatest: Int64Array = rows[np.isfinite(finite[rows])]
+    n_shown = min(N_SHOWN, len(values))
+    rows = np.sort(np.argpartition(-values, n_shown - 1)[:n_shown])  # NaN comes last
+    rows = rows[np.argsort(-values[rows], kind="stable")]
+    greatest: Int64Array = rows[~np.isnan(values[rows])]
     return greatest
 
 
