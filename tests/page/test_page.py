@@ -72,6 +72,7 @@ def test_what_changes_is_shown_without_being_asked_for(show: Show, look: Look) -
 def test_a_held_version_says_why_and_what_happens_next(show: Show, look: Look) -> None:
     visit = look(show(states.held()).url)
     expect(visit.heading).to_have_text("Live, versions held")
+    expect(visit.page.locator("#since")).to_have_text("for 4 min")
     notice = visit.page.locator(".notice").first
     expect(notice).to_contain_text("New versions are held back")
     expect(notice).to_contain_text("reciprocal rank on the last 500 sampled events is 0.0713 below")

@@ -249,7 +249,7 @@ function show(s) {
   const isBad = s.held !== null || s.is_stalled || !s.loop.is_alive;
   $("doing").dataset.tone = isBad ? "bad" : tone;
   say($("stage"), s.held ? `${stage}, versions held` : stage);
-  say($("since"), `for ${duration(Math.round(age(s, s.stage_since)))}`);
+  say($("since"), `for ${duration(Math.round(age(s, s.held?.since ?? s.stage_since)))}`);
   say($("story"), needsFigures(s.stage) && !isRunning ? "" : story(s));
   document.title = `${s.held ? "Held" : stage} · ${s.worker.model} · freshrank`;
   $("progress").hidden = !s.replay;
@@ -276,7 +276,7 @@ function notices(s) {
   if (s.held) {
     const back = s.held.rolls_back_at === null ? "" : ` Learned state returns to the last good checkpoint in ${duration(seconds(s.held.rolls_back_at) - seconds(s.now))} if that lasts.`;
     found.push(["bad", "New versions are held back",
-      `${HELD[s.held.reason] ?? s.held.reason}: ${s.held.detail}. For ${duration(Math.round(age(s, s.held.since)))} now. Readers keep ${readersHold(s)}; learning goes on.${back}`]);
+      `${HELD[s.held.reason] ?? s.held.reason}: ${s.held.detail}. Readers keep ${readersHold(s)}; learning goes on.${back}`]);
   }
   if (s.is_stalled) found.push(["bad", "No version goes out", "Events are learned, and nothing has been published for a while."]);
   if (s.weights?.muted.length) found.push(["wait", `Not heard: ${s.weights.muted.map((name) => MEMBERS[name] ?? name).join(", ")}`, "A list of it was nonsense; it is heard again once 200 sampled lists in a row were in order."]);
