@@ -352,7 +352,7 @@ function showItems(s) {
   table("rising", "Rising", "Shares that have grown most, by the shortest half-life against the longest",
     [["Item", false], [`Now${halves[0]}`, true], [`Usual${halves[1]}`, true], ["Factor", true]],
     rising.map(({ item, share_now: now, share_usual: usual }) =>
-      [itemName(item), part(now), part(usual), usual > 0 ? `× ${three.format(now / usual)}` : "new"]), "No item is rising.");
+      [itemName(item), part(now), part(usual), usual > 0 ? `× ${(now / usual).toFixed(1)}` : "new"]), "No item is rising.");
 }
 
 function showEnsemble(s) {
