@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from consumer import kernels
+from consumer import kernels, model_report
 from consumer.byte_column import ByteColumn
 from consumer.checkpoints.loading import AllState
 from consumer.events.admission import Admission
@@ -76,6 +76,7 @@ def compile_kernels(settings: Settings) -> None:
         state.admission.late_candidates(events)
         trainer.learn(state.admission.admit(events))
         _publish(every, state)
+    model_report.learning_rates(model, trainer)
     restored = ModelState(every)
     tables = {
         name: {array: values[: table.n_rows] for array, values in table.arrays.items()}
