@@ -307,6 +307,8 @@ class Checkpoints(Section):
 class TelemetrySettings(Section):
     host: str = "127.0.0.1"
     port: int = Field(9464, ge=0, le=65_535)
+    page: bool = True
+    """Also serve `/` and `/status.json`, which name items; metrics never do."""
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     log_format: Literal["text", "json"] = "text"
 

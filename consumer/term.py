@@ -26,6 +26,7 @@ from consumer.settings import Settings
 from consumer.snapshots.gatekeeper import Gatekeeper
 from consumer.snapshots.published import PublishedRows
 from consumer.snapshots.publisher import Publisher
+from consumer.status.document import Stage
 from consumer.worker import Ended, Worker
 
 logger = logging.getLogger(__name__)
@@ -53,6 +54,7 @@ def serve(
     settings: Settings, adapters: Adapters, instance: str, should_stop: Callable[[], bool], *, rebuild: bool = False
 ) -> Ended:
     """Be the writer. Holds the lease when called. Raises Fatal; Retryable or Fenced if taking over did not succeed."""
+    adapters.board.stage(Stage.TAKING_OVER)
     state = new_state(settings)
     codec = JsonCodec(settings.input, keeps_features=settings.models.linear.enabled)
     publisher = Publisher(settings, digest_of(settings), state.model, state.published, adapters.output, instance)

@@ -23,6 +23,9 @@ from consumer import __version__
 from consumer.clock import Clock
 from consumer.learning import gate
 from consumer.messages import Float64Array
+from consumer.snapshots.formats import timestamp
+from consumer.status.document import Replay
+from consumer.status.figures import Ages, Figures
 from consumer.telemetry import catalogue
 from consumer.telemetry.health import Health
 from consumer.telemetry.histogram import ArrayHistogram, HistogramValue
@@ -187,6 +190,47 @@ class PrometheusTelemetry:
 
     def ready(self, is_ready: bool) -> None:
         self.health.set_ready(is_ready)
+
+    def figures(self) -> Figures:
+        """What people are shown of all this, as of one moment."""
+        with self._lock:
+            return Figures(
+                n_learned=int(self._of(catalogue.BATCH_EVENTS).total()),
+                outcomes={outcome: int(n) for outcome, n in self._by_label(catalogue.EVENTS).items()},
+                to_update=self._live_ages(catalogue.EVENT_TO_UPDATE),
+                to_publish=self._live_ages(catalogue.EVENT_TO_PUBLISH),
+                lag_s=self._of(catalogue.LAG_SECONDS).total(),
+                published_at_s=self._published_at_s,
+                rows_waiting=int(self._of(catalogue.ROWS_WAITING).total()),
+                publish_failures=int(self._of(catalogue.PUBLISH_FAILED).total()),
+                is_stalled=self._of(catalogue.PUBLISH_STALLED).total() > 0,
+                muted=self._those_at_one(catalogue.MEMBER_MUTED),
+                longer_steps=self._those_at_one(catalogue.STEPS_RAISED),
+                drift_alarms={loss: int(n) for loss, n in self._by_label(catalogue.DRIFT_ALARMS).items()},
+                state_rows={kind: int(n) for kind, n in self._by_label(catalogue.STATE_ROWS).items()},
+                state_bytes=int(self._of(catalogue.STATE_BYTES).total()),
+                replay=self._replay(),
+            )
+
+    def _replay(self) -> Replay | None:
+        share, event_time_s, rate, left_s = (
+            self._of(metric).copy().get(())
+            for metric in (
+                catalogue.REPLAY_SHARE, catalogue.REPLAY_EVENT_TIME, catalogue.REPLAY_RATE, catalogue.REPLAY_LEFT,
+            )
+        )  # fmt: skip
+        if share is None:
+            return None
+        return Replay(share, None if event_time_s is None else timestamp(event_time_s), rate or 0.0, left_s)
+
+    def _live_ages(self, metric: catalogue.Metric) -> Ages:
+        return Ages(metric.buckets, self._histograms[metric.name].copy()["live",].cumulative)
+
+    def _by_label(self, metric: catalogue.Metric) -> dict[str, float]:
+        return {label: value for (label,), value in self._of(metric).copy().items()}
+
+    def _those_at_one(self, metric: catalogue.Metric) -> tuple[str, ...]:
+        return tuple(label for label, value in self._by_label(metric).items() if value)
 
     def collect(self) -> Iterator[Metric]:
         """Every metric of the catalogue that has a value, all as of one moment."""

@@ -139,12 +139,17 @@ class WorkerProcess:
     def metrics(self) -> Samples:
         """Its metrics by name and labels; those of this process only."""
         self.require_running()
-        with urlopen(f"http://127.0.0.1:{self._port}/metrics", timeout=5) as answer:
+        with urlopen(f"{self.url}metrics", timeout=5) as answer:
             return samples(answer.read().decode())
+
+    @property
+    def url(self) -> str:
+        """Of its status page."""
+        return f"http://127.0.0.1:{self._port}/"
 
     def _status(self, page: str) -> int:
         try:
-            with urlopen(f"http://127.0.0.1:{self._port}/{page}", timeout=5) as answer:
+            with urlopen(f"{self.url}{page}", timeout=5) as answer:
                 return int(answer.status)
         except (URLError, OSError) as error:
             return int(getattr(error, "code", 0))
