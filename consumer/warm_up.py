@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from itertools import pairwise
 
 import numpy as np
 
@@ -19,12 +20,14 @@ from consumer.snapshots.gatekeeper import Gatekeeper
 from consumer.snapshots.published import PublishedRows
 from consumer.snapshots.version import confirm, cut
 
-_N_EVENTS = 600
+_VERSIONS = (0, 1, 300, 600)
+"""Events before each version. The first one is of one item: numpy calls a column with one row contiguous, and numba
+compiles for that once more."""
 _N_ITEMS = 331  # a prime; squares meet half of them
 
 
 def compile_kernels(settings: Settings) -> None:
-    """Send a few events through decoding, admission, learning, eviction, two versions, the gate and a restart.
+    """Send a few events through decoding, admission, learning, eviction, three versions, the gate and a restart.
 
     The state is thrown away after."""
     every = _hurried(settings)
@@ -40,8 +43,8 @@ def compile_kernels(settings: Settings) -> None:
     state = AllState(
         Admission(settings.input), model, trainer, DeadLetterBudget(settings.input.dead_letters), published
     )
-    for first in range(0, _N_EVENTS, _N_EVENTS // 2):
-        events = codec.decode(_records(settings, range(first, first + _N_EVENTS // 2)))
+    for first, end in pairwise(_VERSIONS):
+        events = codec.decode(_records(settings, range(first, end)))
         state.budget.take(events)
         state.admission.late_candidates(events)
         trainer.learn(state.admission.admit(events))
