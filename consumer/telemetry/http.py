@@ -1,4 +1,4 @@
-"""The worker's read-only HTTP server: `/metrics`, `/healthz`, `/readyz`.
+"""The worker's read-only HTTP server: `/metrics`, `/healthz`, `/readyz`, `/startupz`.
 
 It serves a scraper and a supervisor, not the internet: GET and HEAD only, one request a connection, and everything that
 a client could use up is bounded (time, bytes, connections), so that a slow or broken one costs the others nothing.

@@ -33,6 +33,7 @@ class Site:
             "/metrics": self._metrics,
             "/healthz": self._healthz,
             "/readyz": self._readyz,
+            "/startupz": self._startupz,
         }
 
     def page(self, path: str, accept: str) -> Page:
@@ -63,6 +64,12 @@ class Site:
         if self._health.is_ready:
             return _json(HTTPStatus.OK, {"status": "ready"})
         return _json(HTTPStatus.SERVICE_UNAVAILABLE, {"status": "not recovered and assigned"})
+
+    def _startupz(self, accept: str) -> Page:
+        now = self._health.liveness()
+        if not now.has_moved:
+            return _json(HTTPStatus.SERVICE_UNAVAILABLE, {"status": "starting"})
+        return self._healthz(accept)
 
 
 def _json(status: HTTPStatus, content: dict[str, object]) -> Page:
