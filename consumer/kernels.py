@@ -7,6 +7,7 @@ lies, and what becomes of one that can only be read, is in `kernel_cache`.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 from collections.abc import Callable
 from pathlib import Path
@@ -41,6 +42,23 @@ _cache = cache_root() / f"kernels-{_sources_digest()}"
 _keeps = is_writable(_cache)
 _config: Any = numba.config
 _config.CACHE_DIR = str(_cache)
+
+
+def is_compiled(way: str) -> bool:
+    """Whether `note_compiled` was called for this way through the kernels, as their sources are now. Of a cache that
+    can only be read that is taken for granted: no other process could add what is missing."""
+    return not _keeps or _note_of(way).exists()
+
+
+def note_compiled(way: str) -> None:
+    """All kernels of this way are in the cache. One that cannot be written stays as it is."""
+    with contextlib.suppress(OSError):
+        _note_of(way).touch()
+
+
+def _note_of(way: str) -> Path:
+    return Path(_config.CACHE_DIR) / f"{way}.compiled"
+
 
 _njit: Any = numba.njit  # its type knows neither `_nrt` nor what it returns
 _intrinsic: Any = intrinsic  # nor are these typed
