@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import time
 from collections.abc import Callable, Iterator
@@ -313,7 +314,7 @@ class CrookedBroker(LocalBroker):
 @pytest.fixture(scope="module")
 def crooked() -> Iterator[CrookedBroker]:
     if lacks := missing():
-        skip_or_fail(f"a broker of its own needs {' and '.join(lacks)}", {})
+        skip_or_fail(f"a broker of its own needs {' and '.join(lacks)}", os.environ)
     broker = CrookedBroker()
     with broker:
         yield broker

@@ -36,7 +36,16 @@ def test_the_version_is_told(freshrank: Freshrank) -> None:
 
 
 @pytest.mark.parametrize(
-    "command", [("run",), ("check-config",), ("show-config",), ("topics",), ("doctor",), ("top",), ("recommend", "--history", "a")]
+    "command",
+    [
+        ("run",),
+        ("check-config",),
+        ("show-config",),
+        ("topics",),
+        ("doctor",),
+        ("top",),
+        ("recommend", "--history", "a"),
+    ],
 )
 def test_bad_settings_are_listed_all_at_once_with_exit_code_2(
     freshrank: Freshrank, bad_file: Path, command: tuple[str, ...]
