@@ -34,19 +34,20 @@ def check_brokers(
         )
         for broker, why in failed.items()
     ]
-    if failed:
+    answering = [f"{broker.host}:{broker.port}" for broker in cluster.brokers if broker not in failed]
+    if not answering:
         return findings
     sasl, tls = settings.kafka.sasl, settings.kafka.tls
     who = f"as {sasl.username} ({sasl.mechanism})" if sasl else "without signing in"
-    n = len(cluster.brokers)
-    names = listed([f"{broker.host}:{broker.port}" for broker in cluster.brokers])
+    n = len(answering)
     return [
+        *findings,
         ok(
-            f"{counted(n, 'broker')} {'answers' if n == 1 else 'answer'} {who} {'over' if tls else 'without'} TLS: "
-            f"{names}",
+            f"{counted(n, 'broker')} {'answers' if n == 1 else 'answer'} {who}{' over' if tls else ', without'} TLS: "
+            f"{listed(answering)}",
             cluster_id=cluster.cluster_id,
             brokers=n,
-        )
+        ),
     ]
 
 

@@ -96,17 +96,24 @@ def check_disk(facts: DiskFacts, estimate_bytes: int, n_kept: int) -> list[Findi
 
 def estimated_bytes(settings: Settings) -> int:
     """Of a checkpoint with every table as full as the settings allow."""
-    model = ModelState(settings)
-    published = PublishedRows(settings.models.item_to_item.neighbours)
-    rows = {"items": settings.catalogue.max_items, "users": settings.users.max_users}
-    tables = [(table, rows.get(name, settings.models.session_knn.sessions)) for name, table in model.tables().items()]
-    tables += [
-        (published.table(1), settings.catalogue.max_items),
-        (Admission(settings.input).table(), settings.input.dedupe.max_entries),
-    ]
-    full = sum(_row_bytes(table) * n for table, n in tables)
-    small = sum(array.nbytes for array in model.small().values())
-    return round(full + small + _PAIR_BYTES * settings.users.remembered_pairs)
+    most = {
+        "items": settings.catalogue.max_items,
+        "users": settings.users.max_users,
+        "sessions": settings.models.session_knn.sessions,
+        "event_ids": settings.input.dedupe.max_entries,
+        "pairs": settings.users.remembered_pairs,
+    }
+    full = sum(n_bytes * most[kind] for kind, n_bytes in bytes_a_row(settings).items())
+    return round(full + sum(array.nbytes for array in ModelState(settings).small().values()))
+
+
+def bytes_a_row(settings: Settings) -> dict[str, float]:
+    """By kind, of all tables that have rows of it."""
+    tables = ModelState(settings).tables()
+    published = PublishedRows(settings.models.item_to_item.neighbours).table(1)
+    found = {kind: _row_bytes(table) for kind, table in tables.items()}
+    found["items"] += _row_bytes(published)
+    return {**found, "event_ids": _row_bytes(Admission(settings.input).table()), "pairs": _PAIR_BYTES}
 
 
 def _row_bytes(table: Table) -> float:

@@ -13,7 +13,7 @@ from consumer.doctor.looked_at import LookedAt
 from consumer.doctor.words import duration, listed, share
 from consumer.events.admission import Admission
 from consumer.events.dead_letter_budget import DeadLetterBudget
-from consumer.messages import MAX_DEAD_LETTER, Outcome
+from consumer.messages import MAX_DEAD_LETTER, Int64Array, Outcome, UInt8Array
 
 REQUIRED: Final = ("user_id", "item_id", "event_type", "event_time")
 NUMERIC_FORMATS: Final = ("epoch_seconds", "epoch_milliseconds")
@@ -121,9 +121,7 @@ def _dead_letters(looked_at: LookedAt) -> Iterator[Finding]:
     )
 
 
-def _examples(
-    outcome: np.ndarray[tuple[int], np.dtype[np.uint8]], rows: np.ndarray[tuple[int], np.dtype[np.int64]]
-) -> list[int]:
+def _examples(outcome: UInt8Array, rows: Int64Array) -> list[int]:
     """The last row of each reason, two at the most."""
     last = {int(outcome[row]): int(row) for row in rows}
     return list(last.values())[:2]

@@ -9,7 +9,7 @@ import numpy as np
 from consumer.doctor.findings import Finding, ok, problem, warning
 from consumer.doctor.looked_at import LookedAt
 from consumer.doctor.words import share
-from consumer.messages import Outcome
+from consumer.messages import Outcome, UInt64Array
 
 MANY: Final = 0.05
 """More users than this in several partitions are no leftovers of a time when there were fewer partitions."""
@@ -46,7 +46,7 @@ def check_keys(looked_at: LookedAt, n_partitions: int) -> list[Finding]:
     return [ok(f"each of {len(users):,} users is in one partition (of {n_partitions})", **values)]
 
 
-def _first_split(placed: np.ndarray[tuple[int, int], np.dtype[np.uint64]]) -> int:
+def _first_split(placed: UInt64Array) -> int:
     """A row of a user who is elsewhere too."""
     pairs = np.unique(placed, axis=0)
     users, n_places = np.unique(pairs[:, :2], axis=0, return_counts=True)

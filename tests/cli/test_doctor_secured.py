@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import signal
+import urllib.request
 from pathlib import Path
 from typing import Any
 
@@ -9,10 +11,12 @@ import pytest
 from confluent_kafka.admin import AclOperation, ResourceType  # type: ignore[attr-defined]  # re-exported
 
 from tests.broker import SecuredBroker
+from tests.broker.properties import free_port
 from tests.broker.secured import PASSWORD
-from tests.cli.clinic import Patient, events, worst
-from tests.cli.conftest import Freshrank
+from tests.cli.clinic import N_EVENTS, Patient, events, worst
+from tests.cli.conftest import Freshrank, Started
 from tests.cli.test_doctor import examined
+from tests.end_to_end.waiting import until
 
 pytestmark = [pytest.mark.broker, pytest.mark.timeout(400)]
 
@@ -135,6 +139,33 @@ def test_a_transactional_id_that_may_not_be_used_is_found(freshrank: Freshrank, 
     code, findings = examined(freshrank, patient.sign_in())
     expected = f"transactional id {patient.transactional_id}: no ACL lets {patient.user} write to it"
     assert (code, worst(findings)) == (1, [f"problem permissions: {expected}"])
+
+
+def test_what_the_doctor_calls_allowed_is_enough_for_a_worker(
+    started: Started, patient: SecuredPatient, tmp_path: Path
+) -> None:
+    """With what README asks for, and nothing on the cluster."""
+    patient.allow_all(but="cluster")
+    signed_in, port = patient.sign_in(over_tls=True), free_port()
+    signed_in.settings["telemetry"] = {"port": port}
+    with started("run", "-c", signed_in.write_settings()) as worker:
+
+        def has_published() -> bool:
+            assert worker.poll() is None, (tmp_path / "stderr").read_text()
+            page = page_of(port)
+            return f'outcome="admitted"}} {N_EVENTS:.1f}' in page and "freshrank_snapshot_version 0.0" not in page
+
+        until(has_published, "all is learned and published", 300)
+        worker.send_signal(signal.SIGTERM)
+        assert worker.wait(60) == 0, (tmp_path / "stderr").read_text()
+
+
+def page_of(port: int) -> str:
+    try:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=5) as answer:
+            return str(answer.read().decode())
+    except OSError:
+        return ""
 
 
 def test_what_cannot_be_seen_is_said_to_be_unseen(freshrank: Freshrank, patient: SecuredPatient) -> None:
