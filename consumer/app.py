@@ -9,7 +9,7 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
-from consumer import term
+from consumer import allocator, term
 from consumer.adapters import Adapters
 from consumer.checkpoints.local_store import LocalStore
 from consumer.checkpoints.writer import WriterThread
@@ -27,7 +27,7 @@ from consumer.settings import Settings
 from consumer.telemetry.health import Health
 from consumer.telemetry.http import TelemetryServer
 from consumer.telemetry.prometheus import PrometheusTelemetry
-from consumer.warm_up import compile_kernels
+from consumer.warm_up import load_kernels
 
 logger = logging.getLogger(__name__)
 
@@ -47,6 +47,7 @@ def run(
     `on_serving` is told the metrics' address as soon as they are served.
     """
     check_properties(settings)
+    allocator.keep_small()
     sys.setswitchinterval(SWITCH_INTERVAL_S)
     clock = SystemClock()
     health = Health(clock)
@@ -56,7 +57,10 @@ def run(
     on_serving(server.url)
     try:
         max_letter_bytes = TopicAdmin(settings).check_at_start()  # first, since it may end here
-        compile_kernels(settings)
+        load_kernels(settings, should_stop)
+        allocator.give_back()
+        if should_stop():
+            return
         source = KafkaInput(settings, clock=clock, on_rebalance=telemetry.rebalanced)
         output, log = KafkaOutput(settings, clock=clock), KafkaLog(settings, clock=clock)
 

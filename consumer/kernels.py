@@ -7,6 +7,7 @@ lies under `FRESHRANK_KERNEL_CACHE`, default: the user's cache directory.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 from collections.abc import Callable
@@ -45,6 +46,22 @@ def _cache_root() -> Path:
 
 _config: Any = numba.config
 _config.CACHE_DIR = str(_cache_root() / f"kernels-{_sources_digest()}")
+
+
+def is_compiled(way: str) -> bool:
+    """Whether `note_compiled` was called for this way through the kernels, as their sources are now."""
+    return _note_of(way).exists()
+
+
+def note_compiled(way: str) -> None:
+    """All kernels of this way are in the cache. One that cannot be written stays as it is."""
+    with contextlib.suppress(OSError):
+        _note_of(way).touch()
+
+
+def _note_of(way: str) -> Path:
+    return Path(_config.CACHE_DIR) / f"{way}.compiled"
+
 
 _njit: Any = numba.njit  # its type knows neither `_nrt` nor what it returns
 _intrinsic: Any = intrinsic  # nor are these typed

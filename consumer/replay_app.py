@@ -44,7 +44,7 @@ from consumer.telemetry.health import Health
 from consumer.telemetry.http import TelemetryServer
 from consumer.telemetry.prometheus import PrometheusTelemetry
 from consumer.term import new_state
-from consumer.warm_up import compile_kernels
+from consumer.warm_up import load_kernels
 
 logger = logging.getLogger(__name__)
 
@@ -163,7 +163,7 @@ class ReplayProcess:
     ) -> Replayed:
         settings, clock, telemetry = self._settings, self._clock, self._telemetry
         try:
-            compile_kernels(settings)
+            load_kernels(settings, should_stop)
             codec = JsonCodec(settings.input, keeps_features=settings.models.linear.enabled)
             intake = Intake(state.admission, state.budget, codec.explain, _unwritten, _from(begun))
             pace = Pace(self._request.records_per_s, clock.monotonic_s())

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import json
+import logging
+import multiprocessing
+from collections.abc import Callable
 
 import numpy as np
 
+from consumer import kernels
 from consumer.byte_column import ByteColumn
 from consumer.checkpoints.loading import AllState
 from consumer.events.admission import Admission
@@ -19,8 +23,34 @@ from consumer.snapshots.gatekeeper import Gatekeeper
 from consumer.snapshots.published import PublishedRows
 from consumer.snapshots.version import confirm, cut
 
+logger = logging.getLogger(__name__)
+
+_LOOK_FOR_STOP_S = 0.2
 _N_EVENTS = 600
 _N_ITEMS = 331  # a prime; squares meet half of them
+
+
+def load_kernels(settings: Settings, should_stop: Callable[[], bool]) -> None:
+    """Compiled kernels, from the cache; where they aren't there, a process that ends puts them there, since what the
+    compiler takes, most of a gigabyte, it keeps. A stop doesn't wait for it."""
+    way = way_of(settings)
+    if not kernels.is_compiled(way):
+        logger.info("compiling the kernels for the first time on this machine: a minute or two")
+        compiler = multiprocessing.get_context("spawn").Process(target=compile_kernels, args=(settings,), daemon=True)
+        compiler.start()
+        while compiler.exitcode is None and not should_stop():
+            compiler.join(_LOOK_FOR_STOP_S)
+        compiler.terminate()
+        compiler.join()
+    if not should_stop():
+        compile_kernels(settings)
+        kernels.note_compiled(way)
+
+
+def way_of(settings: Settings) -> str:
+    """Workers of the same way call the same kernels with the same types."""
+    is_on = {"session_knn": settings.models.session_knn.enabled, "linear": settings.models.linear.enabled}
+    return "-".join(["worker", settings.input.time_format, *(member for member in is_on if is_on[member])])
 
 
 def compile_kernels(settings: Settings) -> None:

@@ -8,13 +8,13 @@ from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import replace
 from enum import StrEnum
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from consumer.recordings import option_texts
 from consumer.recordings.event_times import NAMED_FORMATS
+from consumer.recordings.places import place_of
 from consumer.recordings.recording import Recording, RecordingPlan
 from consumer.recordings.row_files import FileFormat, layout_of
 from consumer.recordings.row_mapping import MappingPlan
@@ -41,7 +41,14 @@ class Pace(StrEnum):
 
 
 def replay(
-    file: Annotated[Path, typer.Argument(help="CSV or NDJSON, plain or gzip.", show_default=False)],
+    file: Annotated[
+        str,
+        typer.Argument(
+            help="CSV or NDJSON, plain or gzip, or Parquet (needs freshrank[parquet]); a path, or an address such as "
+            "s3://shop/may.parquet (needs freshrank[object-storage]).",
+            show_default=False,
+        ),
+    ],
     bootstrap_servers: options.BootstrapServers = options.DEFAULT_SERVERS,
     topic: options.Topic = options.DEFAULT_TOPIC,
     client_config: options.ClientConfig = None,
@@ -165,6 +172,7 @@ def replay(
     freshrank-tools replay log.csv.gz --no-header --columns user_id,item_id,kind,at --map event_type=kind \\
         --type-map pv=view --time-column at --time-format epoch_seconds
     freshrank-tools replay clicks.csv --map user_id=visitorid --keep-names --numbers price
+    freshrank-tools replay s3://shop/2026-05.parquet --map user_id=visitorid
     freshrank-tools replay events.ndjson --pace original --speed 60
     freshrank-tools replay events.ndjson --timestamps event --resume-as january
     """
@@ -172,9 +180,10 @@ def replay(
         raise UsageError("--no-header and --columns belong together: a file without header needs names")
     connection = options.connection(bootstrap_servers, client_config)
     columns_of = option_texts.columns(mapping or [], time_column)
+    place = place_of(file)
     plan = RecordingPlan(
-        path=file,
-        layout=layout_of(file, file_format, option_texts.names("--columns", columns), delimiter or None),
+        path=place,
+        layout=layout_of(place, file_format, option_texts.names("--columns", columns), delimiter or None),
         mapping=MappingPlan(
             columns=columns_of,
             time_format=time_format,

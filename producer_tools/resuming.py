@@ -9,7 +9,8 @@ from __future__ import annotations
 import hashlib
 import json
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
 from typing import Any, Protocol
 
 from consumer.recordings.recording import RecordingPlan
@@ -116,8 +117,7 @@ class Resumption:
 
 def _digest(plan: RecordingPlan) -> str:
     """Of all that shapes the records; not of where the file lies, nor of how long it is."""
-    shaping = {**asdict(plan), "path": str(plan.path).rpartition("/")[2]}
-    text = json.dumps(shaping, sort_keys=True, default=_plain)
+    text = json.dumps(asdict(replace(plan, path=Path(plan.path.name))), sort_keys=True, default=_plain)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 

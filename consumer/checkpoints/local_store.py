@@ -126,7 +126,7 @@ class LocalStore:
 
     def replay(self, name: str) -> LocalStore:
         directory = self._directory / REPLAYS / name
-        if not directory.is_dir():
+        if directory.parent != self._directory / REPLAYS or name == ".." or not directory.is_dir():
             raise Fatal(f"there is no replay {name!r} in {self._directory / REPLAYS}")
         return LocalStore(directory)
 

@@ -132,7 +132,7 @@ def _say(file: Path, plan: EvaluationPlan, found: Evaluated, report: Report) -> 
                 columns[heading] = [f"{100 * s.value:.2f} ({100 * s.low:.2f}–{100 * s.high:.2f})" for s in shares]
             console.numbered(title, columns)
     learn_us, query_us = found.learn_us() or 0.0, found.query_us() or 0.0
-    console.say(f"{learn_us:.2f} µs a learned event, {query_us:.1f} µs a question")
+    console.say(f"{learn_us:.2f} µs a learned event, {query_us:.1f} µs a question, of one core")
     console.say(f"{found.n_bytes / 2**20:,.1f} MiB for {found.n_items:,} items and {found.n_users:,} users")
 
 

@@ -10,7 +10,6 @@ from pathlib import Path
 import numpy as np
 
 from consumer.byte_column import ByteColumn
-from consumer.clock import Clock, SystemClock
 from consumer.errors import BadRequest, BadRow
 from consumer.evaluation.answers import Answers
 from consumer.evaluation.protocols import Examination, Protocol, Spent
@@ -75,7 +74,6 @@ def evaluate(
     *,
     skips_bad_rows: bool = False,
     on_progress: Callable[[int], None] = lambda n_bytes: None,
-    clock: Clock | None = None,
 ) -> Evaluated:
     """Learn the whole recording and ask about it.
 
@@ -84,13 +82,12 @@ def evaluate(
     """
     settings = reads_standard_events(settings)
     chosen = _chosen_types(plan, settings)
-    clock = clock or SystemClock()
     examined: Examination | None = None
     found = Evaluated()
     for batch in admitted_batches(recording, path, settings, found, skips_bad_rows=skips_bad_rows):
         if examined is None:
-            _new_examination(settings, plan, clock).take(batch)  # the kernels' compiling isn't to be timed
-            examined = _new_examination(settings, plan, clock)
+            _new_examination(settings, plan).take(batch)  # the kernels' compiling isn't to be timed
+            examined = _new_examination(settings, plan)
         examined.take(batch)
         on_progress(recording.file.bytes_read())
     if examined is not None:
@@ -126,9 +123,9 @@ def admitted_batches(
     found.first_refused = recording.first_skipped or found.first_refused
 
 
-def _new_examination(settings: Settings, plan: EvaluationPlan, clock: Clock) -> Examination:
+def _new_examination(settings: Settings, plan: EvaluationPlan) -> Examination:
     questions = PublishedQuestions() if plan.averages_periods else EveryEvent()
-    return Examination(settings, plan.protocol, questions, round(plan.period_days * _DAY_MS), clock)
+    return Examination(settings, plan.protocol, questions, round(plan.period_days * _DAY_MS))
 
 
 def reads_standard_events(settings: Settings) -> Settings:

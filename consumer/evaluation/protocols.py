@@ -12,7 +12,7 @@ from enum import StrEnum
 
 import numpy as np
 
-from consumer.clock import Clock
+from consumer.clock import thread_cpu_s
 from consumer.evaluation.answers import Answers, answers_of, joined
 from consumer.evaluation.questions import Questions, cuts, periods
 from consumer.events.admission import AdmittedBatch
@@ -46,12 +46,11 @@ class Spent:
 class Examination:
     """A model that is asked and learns. `take` batches in order, then read `answers` and `spent`."""
 
-    def __init__(self, settings: Settings, protocol: Protocol, questions: Questions, period_ms: int, clock: Clock):
+    def __init__(self, settings: Settings, protocol: Protocol, questions: Questions, period_ms: int):
         self._settings = settings
         self._protocol = protocol
         self._questions = questions
         self._period_ms = period_ms
-        self._clock = clock
         self._enters = np.array([kind.history for kind in settings.input.event_types.values()], bool)
         self.model = ModelState(settings)
         self._trainer = Trainer(settings, self.model)
@@ -99,9 +98,9 @@ class Examination:
             self.spent.learning_s += self._seconds(self._trainer, learn_events, batch, start, stop)
 
     def _seconds(self, trainer: Trainer, events_pass: Pass, batch: AdmittedBatch, start: int, stop: int) -> float:
-        start_s = self._clock.monotonic_s()
+        start_s = thread_cpu_s()
         trainer.run(events_pass, batch, start, stop)
-        return self._clock.monotonic_s() - start_s
+        return thread_cpu_s() - start_s
 
     def _freeze(self) -> None:
         """Let `_frozen` be what is learned now."""

@@ -40,9 +40,10 @@ HEADER: tuple[Field, ...] = (
 
 
 def allocate(capacity: int, length: int, header: Mapping[str, Array] | None = None) -> HistoryArrays:
-    """Empty histories; `header`: zeros for the fields of HEADER, where they are to lie beside something else."""
+    """Empty histories; `header`: zeros for the fields of HEADER, where they are to lie beside something else.
+
+    Places not in use hold zeros: a row takes no memory before `clear` makes it a user's."""
     ring = side_by_side(capacity, (("items", np.int32), ("sessions", np.uint32), ("times_s", np.uint32)), length)
-    ring["items"][:] = NONE
     return HistoryArrays(**ring, **(side_by_side(capacity, HEADER) if header is None else header))
 
 

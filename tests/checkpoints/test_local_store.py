@@ -148,3 +148,12 @@ def test_a_later_format_is_refused_by_its_number(
     monkeypatch.undo()
     with pytest.raises(CorruptCheckpoint, match="format 2 is not known to this version, which reads 1"):
         store.notes(name_of(1))
+
+
+@pytest.mark.parametrize("name", ["", ".", "..", "../elsewhere", "inner/part", "/"])
+def test_a_replay_is_looked_for_among_the_replays_only(store: LocalStore, tmp_path: Path, name: str) -> None:
+    for folder in ("elsewhere", "replays/inner/part"):
+        (tmp_path / folder).mkdir(parents=True)
+    assert store.replay("inner").names() == []
+    with pytest.raises(Fatal, match="there is no replay"):
+        store.replay(name)

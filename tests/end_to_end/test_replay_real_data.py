@@ -27,7 +27,6 @@ pytestmark = [pytest.mark.broker, pytest.mark.timeout(300)]
 
 WEEK_S = 7 * 86_400
 DIGINETICA_START_S = 1_451_606_400  # 2016-01-01
-N_PERIODS = 3
 
 
 def produced(recording: Recording, settings: Settings) -> None:
@@ -97,22 +96,26 @@ def test_weeks_of_diginetica_are_replayed_with_the_times_that_are_derived(model:
     if not path.exists():
         pytest.skip(f"needs {path}")
     settings = model(input={"topic": model().input.topic, "time_format": "rfc3339"})
-    events, file = [], tmp_path / "weeks.ndjson"
     with gzip.open(path, "rt", newline="") as lines:
-        rows = [row for row in csv.DictReader(lines) if int(row["period"]) < N_PERIODS]
-    n_each = np.bincount([int(row["period"]) for row in rows])
-    place = np.zeros(N_PERIODS, np.int64)
+        rows = list(csv.DictReader(lines))
+    events, file = dated(rows), tmp_path / "weeks.ndjson"
     with file.open("w") as written:
-        for row in rows:
-            period = int(row["period"])
-            time_s = DIGINETICA_START_S + WEEK_S * (period + int(place[period]) / int(n_each[period]))
-            place[period] += 1
-            time_s = round(time_s, 3)
-            events.append(Interaction(row["session_id"], row["item_id"], 1.0, time_s))
-            time = f"{np.datetime64(round(time_s * 1000), 'ms')}Z"
-            named = {"user_id": row["session_id"], "item_id": row["item_id"], "event_type": "view", "event_time": time}
+        for event in events:
+            time = f"{np.datetime64(round(event.time_s * 1000), 'ms')}Z"
+            named = {"user_id": event.user, "item_id": event.item, "event_type": "view", "event_time": time}
             written.write(json.dumps(named) + "\n")
     recording = Recording(str(file), "", len(events), (), ("user_id", "item_id", "event_type", "event_time"))
     produced(recording, settings)
-    shares = (1 / N_PERIODS, 2 / N_PERIODS)
-    assert_is_what_the_range_recounts_to(settings, tmp_path, events, DIGINETICA_START_S, shares)
+    assert_is_what_the_range_recounts_to(settings, tmp_path, events, DIGINETICA_START_S, (0.25, 0.5))
+
+
+def dated(rows: Sequence[dict[str, str]]) -> list[Interaction]:
+    n_each = np.bincount([int(row["period"]) for row in rows])
+    place = np.zeros(len(n_each), np.int64)
+    events = []
+    for row in rows:
+        period = int(row["period"])
+        time_s = DIGINETICA_START_S + WEEK_S * (period + int(place[period]) / int(n_each[period]))
+        place[period] += 1
+        events.append(Interaction(row["session_id"], row["item_id"], 1.0, round(time_s, 3)))
+    return events

@@ -11,7 +11,6 @@ from consumer.evaluation.protocols import Examination, Protocol
 from consumer.evaluation.questions import EveryEvent, PublishedQuestions
 from consumer.learning import quality
 from consumer.settings import Settings
-from tests.fakes.clock import FakeClock
 from tests.learning.states import World
 from tests.streams import START_MS, Event, admitted, busy_stream, cut, part_of_admitted, small_settings
 
@@ -32,7 +31,7 @@ def stream() -> list[Event]:
 
 def examined(protocol: Protocol, rows: Sequence[Event], *, known_only: bool, places: Sequence[int] = ()) -> Examination:
     questions = PublishedQuestions() if known_only else EveryEvent()
-    found = Examination(small(), protocol, questions, round(PERIOD_S * 1000), FakeClock())
+    found = Examination(small(), protocol, questions, round(PERIOD_S * 1000))
     batch = admitted(rows)
     for start, stop in cut(len(rows), places):
         found.take(part_of_admitted(batch, start, stop))

@@ -6,9 +6,13 @@ import gzip
 import json
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
+from operator import itemgetter
 from pathlib import Path
 from typing import NamedTuple
 
+import fsspec  # type: ignore[import-untyped] # ships no types
+import pyarrow  # type: ignore[import-untyped] # nor does it
+import pyarrow.parquet as parquet  # type: ignore[import-untyped]
 import pytest
 
 from producer_tools.__main__ import main
@@ -79,6 +83,18 @@ def test_synthetic_writes_a_file_that_replay_sends(
     assert [json.loads(value) for value in sent] == [
         json.loads(line) for line in sorted(gzip.decompress(path.read_bytes()).splitlines())
     ]
+
+
+def test_replay_reads_parquet_and_object_storage(tools: Tools, cluster: str, topic_prefix: str, tmp_path: Path) -> None:
+    lines = tmp_path / "made.ndjson"
+    assert tools("synthetic", "--events", 300, "--output", lines).code == 0
+    events = [json.loads(line) for line in lines.read_text().splitlines()]
+    with fsspec.filesystem("memory").open("/made/events.parquet", "wb") as file:
+        parquet.write_table(pyarrow.Table.from_pylist(events), file)
+    ended = tools("replay", "memory://made/events.parquet", "-b", cluster, "-t", f"{topic_prefix}events")
+    assert (ended.code, ended.err) == (0, "")
+    sent = [json.loads(message.value() or b"") for message in stored(cluster, f"{topic_prefix}events")]
+    assert sorted(sent, key=itemgetter("event_id")) == sorted(events, key=itemgetter("event_id"))
 
 
 def test_the_same_seed_and_start_write_the_same_file(tools: Tools, tmp_path: Path) -> None:

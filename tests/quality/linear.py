@@ -6,14 +6,9 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-import numpy as np
-
-from consumer.evaluation.answers import Answers
-from consumer.evaluation.evaluate import Evaluated, EvaluationPlan
 from consumer.evaluation.figures import Measured
-from consumer.learning.quality import CUTOFF
 from consumer.settings import Settings
-from tests.quality import linear_loss, linear_pass
+from tests.quality import linear_loss, linear_pass, switched
 from tests.quality.document import Section, table
 from tests.quality.linear_pass import Held
 from tests.quality.recorded import REES46, DataSet
@@ -29,11 +24,8 @@ REES46_FEATURES = replace(
 )
 
 
-def settings_of(*, is_on: bool, sample_one_in: int | None = None) -> Settings:
-    sections: dict[str, Any] = {"models": {"linear": {"enabled": is_on}}}
-    if sample_one_in is not None:
-        sections["evaluation"] = {"sample_one_in": sample_one_in}
-    return Settings.model_validate(sections)
+def settings_of(*, is_on: bool) -> Settings:
+    return Settings.model_validate({"models": {"linear": {"enabled": is_on}}})
 
 
 def measure(featured: Sequence[DataSet], others: Sequence[DataSet]) -> Section:
@@ -49,11 +41,11 @@ def measure(featured: Sequence[DataSet], others: Sequence[DataSet]) -> Section:
     section.lines += table(_LOSS_HEADINGS, rows)
     section.lines += calibrations
     recalls = [
-        _recall(data, one_in, figures)
+        switched.recall(data, "linear", figures, one_in)
         for data in (*featured, *others)
         for one_in in ((None, OFTEN) if data in featured else (None,))
     ]
-    section.lines += ["", _RECALL, *table(_RECALL_HEADINGS, recalls)]
+    section.lines += ["", _RECALL, *table(switched.HEADINGS, recalls)]
     section.figures["linear"] = figures
     return section
 
@@ -73,16 +65,6 @@ _RECALL = (
     "R@20 of the ensemble, percent, all targets, with `linear` on against off; the same questions, differences paired. "
     "The fusion learns on sampled events, one in 400 by default; a short file has few, hence some lines with one in "
     f"{OFTEN} (both on and off)."
-)
-_RECALL_HEADINGS = (
-    "data",
-    "a test: one in",
-    "questions",
-    "off",
-    "on",
-    "on − off",
-    "learning, on / off",
-    "µs a question, off → on",
 )
 
 
@@ -105,9 +87,9 @@ def _losses(name: str, held: Held) -> tuple[list[str], dict[str, Any]]:
         "events": len(held),
         "log_loss": {model: float(loss.mean()) for model, loss in losses.items()},
         "log_loss_all_candidates": {model: float(loss.mean()) for model, loss in of_all.items()},
-        "minus_intercept_only": _triple(differences[0]),
-        "minus_popularity_only": _triple(differences[1]),
-        "minus_popularity_only_all_candidates": _triple(differences[2]),
+        "minus_intercept_only": switched.triple(differences[0]),
+        "minus_popularity_only": switched.triple(differences[1]),
+        "minus_popularity_only_all_candidates": switched.triple(differences[2]),
     }
 
 
@@ -127,41 +109,5 @@ def _calibration(name: str, held: Held, figures: dict[str, Any]) -> list[str]:
     return ["", intro, *table(("tenth", "expected %", "followed %", "followed / expected"), rows)]
 
 
-def _recall(data: DataSet, sample_one_in: int | None, figures: dict[str, Any]) -> list[str]:
-    off, on = (
-        data.evaluated(EvaluationPlan(), settings_of(is_on=is_on, sample_one_in=sample_one_in))
-        for is_on in (False, True)
-    )
-    hits_off, hits_on = _hits(off), _hits(on)
-    answers = _answers(on)
-    difference = linear_loss.mean_by_session(hits_on - hits_off, answers.session)
-    ratio = (on.learn_us() or 0.0) / (off.learn_us() or 1.0)
-    one_in = sample_one_in or Settings().evaluation.sample_one_in
-    figures[f"{data.name}, recall, a test one in {one_in}"] = {
-        "questions": len(answers), "off": float(hits_off.mean()), "on": float(hits_on.mean()),
-        "difference": _triple(difference), "learn_ratio": ratio, "query_us": [off.query_us(), on.query_us()],
-    }  # fmt: skip
-    return [
-        data.name, str(one_in), f"{len(answers):,}", f"{100 * hits_off.mean():.2f}", f"{100 * hits_on.mean():.2f}",
-        f"{100 * difference.value:+.2f} ({100 * difference.low:+.2f}–{100 * difference.high:+.2f})", f"{ratio:.2f}",
-        f"{off.query_us() or 0.0:.1f} → {on.query_us() or 0.0:.1f}",
-    ]  # fmt: skip
-
-
-def _answers(found: Evaluated) -> Answers:
-    assert found.answers is not None, "a file without a question"
-    return found.answers
-
-
-def _hits(found: Evaluated) -> np.ndarray[Any, np.dtype[np.float64]]:
-    """(questions,) 1 where the item that followed was among those recommended."""
-    ranks = _answers(found).ranks[:, 0]
-    return ((ranks > 0) & (ranks <= CUTOFF)).astype(np.float64)
-
-
 def _nats(measured: Measured) -> str:
     return f"{measured.value:+.4f} ({measured.low:+.4f}–{measured.high:+.4f})"
-
-
-def _triple(measured: Measured) -> dict[str, float]:
-    return {"value": measured.value, "low": measured.low, "high": measured.high}

@@ -7,7 +7,7 @@ from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
-from tests.quality import calibration, drift, featured, freshness, linear, published_rows, recall
+from tests.quality import calibration, drift, featured, freshness, linear, published_rows, recall, switched
 from tests.quality.document import Section
 from tests.quality.recorded import REES46, TAOBAO, Diginetica, require
 
@@ -58,6 +58,12 @@ def _linear(folder: Path) -> Section:
     return linear.measure([linear.REES46_FEATURES, featured.data_set(folder)], [part, TAOBAO])
 
 
+def _session_knn(folder: Path) -> Section:
+    for path in (REES46.path, TAOBAO.path):
+        require(path)
+    return switched.session_knn([_stream().data_set(folder), REES46, TAOBAO, featured.data_set(folder)])
+
+
 ALL: Mapping[str, Callable[[Path], Section]] = {
     "diginetica": _diginetica,
     "published_rows": _published_rows,
@@ -66,5 +72,6 @@ ALL: Mapping[str, Callable[[Path], Section]] = {
     "score": _score,
     "freshness": _freshness,
     "drift": _drift,
+    "session_knn": _session_knn,
     "linear": _linear,
 }

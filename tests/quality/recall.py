@@ -67,7 +67,7 @@ def _add(section: Section, data: DataSet, plan: EvaluationPlan, found: Evaluated
         rows = [[f.member, percent(f.recall_20), percent(f.recall_10), percent(f.mrr_20)] for f in figures]
         section.lines += ["", f"{title} {questions}.", *table(HEADINGS, rows)]
     section.lines.append(
-        f"{told['learn_us']:.2f} µs a learned event, {told['query_us']:.1f} µs a question; "
+        f"{told['learn_us']:.2f} µs a learned event, {told['query_us']:.1f} µs a question, of one core; "
         f"{told['memory_bytes'] / 2**20:,.1f} MiB for {told['items']:,} items and {told['users']:,} users."
     )
     section.rows += _rows(told["rows"], ALL)
