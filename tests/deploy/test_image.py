@@ -15,9 +15,9 @@ import pytest
 from consumer.telemetry.http import TelemetryServer
 from consumer.telemetry.prometheus import PrometheusTelemetry
 from tests.deploy.charts import DEPLOY
-from tests.telemetry.conftest import clock, health, server, telemetry
+from tests.telemetry.conftest import board, clock, health, server, telemetry
 
-__all__ = ["clock", "health", "server", "telemetry"]  # fixtures
+__all__ = ["board", "clock", "health", "server", "telemetry"]  # fixtures
 
 ROOT = DEPLOY.parent
 DOCKERFILE = DEPLOY / "Dockerfile"
