@@ -25,6 +25,7 @@ from consumer.intake import Intake
 from consumer.learning import quality
 from consumer.learning.gate import Hold
 from consumer.messages import OutputRecord, Positions, StoredRecord
+from consumer.movement import moved_share
 from consumer.recovery import Recovered, read_standing, written_dead_letters
 from consumer.rollbacks import RollbackWatch
 from consumer.settings import Settings
@@ -262,13 +263,14 @@ class Durability:
         self._note_judged(self._gatekeeper.judge(version, moment.watermark_ms, is_live=self.is_live), positions)
         if self.hold is not None:
             return False
+        moved = moved_share(version, self._publisher.rows)
         written = self._publisher.publish(version, moment, self.letters)
         self._gatekeeper.published(version, moment.watermark_ms, is_live=self.is_live)
         self._verdict = contents.GOOD
         self._published, self._n_rows_waiting = positions, sum(written.waiting.values())
         seconds = adapters.clock.monotonic_s() - now_s
         adapters.telemetry.version_published(
-            version.number, written.rows, seconds, written.waiting, adapters.clock.wall_s()
+            version.number, written.rows, seconds, written.waiting, adapters.clock.wall_s(), moved
         )
         return True
 

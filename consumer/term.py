@@ -21,6 +21,7 @@ from consumer.learning.trainer import Trainer
 from consumer.messages import Int32Array
 from consumer.models.state import ModelState
 from consumer.recovery import TakeOver
+from consumer.rollbacks import HELD_TOO_LONG
 from consumer.settings import Settings
 from consumer.snapshots.gatekeeper import Gatekeeper
 from consumer.snapshots.published import PublishedRows
@@ -67,6 +68,8 @@ def serve(
     durability = Durability(settings, adapters, state, intake, publisher, gatekeeper, checkpointer, recovered)
     try:
         durability.start()  # from here on a rollback that was asked for is done
+        if recovered.rolled_back_by:
+            adapters.telemetry.rolled_back("held" if recovered.rolled_back_by == HELD_TOO_LONG else "operator")
         if recovered.past.seen is not None and adapters.store.request() == recovered.past.seen:
             adapters.store.drop_request()
         adapters.source.start_reading(recovered.positions)

@@ -8,6 +8,7 @@ from enum import Enum
 
 import numpy as np
 
+from consumer import model_report
 from consumer.adapters import Adapters
 from consumer.checkpoints.loading import AllState
 from consumer.durability import Durability
@@ -72,6 +73,7 @@ class Worker:
         self._n_capped = state.trainer.n_capped
         self._n_alarms = state.trainer.n_alarms
         self._metadata_at_s = self._clock.monotonic_s() + METADATA_INTERVAL_S
+        self._telemetry.state_limits(model_report.row_limits(settings))
 
     def run(self, should_stop: Callable[[], bool]) -> Ended:
         """Learn and publish until told to stop. What was taken is safe before it returns or raises Fatal."""
@@ -149,8 +151,7 @@ class Worker:
             self._tell_capped()
             self._tell_drift()
             self._telemetry.members_muted(self._state.model.is_muted)
-            self._telemetry.quality(*quality.summary(self._state.trainer.quality))
-            self._telemetry.state(self._state.row_counts(), self._state.n_bytes)
+            self._tell_model()
             self._status.report(self._durability.stage, self._durability.version, self._intake.positions, ends)
         if now_s >= self._metadata_at_s:
             self._metadata_at_s = now_s + METADATA_INTERVAL_S
@@ -178,6 +179,12 @@ class Worker:
         self._telemetry.drift_alarms(new)
         self._telemetry.steps_raised(self._state.trainer.is_raised)
         self._n_alarms = n_alarms
+
+    def _tell_model(self) -> None:
+        trainer = self._state.trainer
+        self._telemetry.quality(*quality.summary(trainer.quality), model_report.n_samples(trainer))
+        self._telemetry.state(self._state.row_counts(), self._state.n_bytes)
+        model_report.tell(self._telemetry, self._state.model, trainer)
 
     def _read_new_partitions(self) -> None:
         """Partitions added to the input topic start at their beginning."""

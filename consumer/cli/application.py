@@ -12,6 +12,7 @@ from consumer.cli.check_config import check_config
 from consumer.cli.checkpoints import checkpoints
 from consumer.cli.compare import compare
 from consumer.cli.demo import demo
+from consumer.cli.doctor import doctor
 from consumer.cli.evaluate import evaluate
 from consumer.cli.exit_codes import EXPLAINED
 from consumer.cli.promote import promote
@@ -41,6 +42,7 @@ COMMANDS = (
     check_config,
     show_config,
     topics,
+    doctor,
     top,
     related,
     recommend,

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Final
 
+from consumer import model_report
 from consumer.checkpoints.loading import AllState
 from consumer.clock import Clock
 from consumer.errors import FreshrankError
@@ -145,8 +146,10 @@ class Replayer:
         self._telemetry.replay_progress(
             progress.share, _seconds(progress.event_time_ms), progress.records_per_s, progress.left_s
         )
-        self._telemetry.quality(*quality.summary(self._state.trainer.quality))
+        trainer = self._state.trainer
+        self._telemetry.quality(*quality.summary(trainer.quality), model_report.n_samples(trainer))
         self._telemetry.state(self._state.row_counts(), self._state.n_bytes)
+        model_report.tell(self._telemetry, self._state.model, trainer)
         ends = {partition: end for partition, (_, end) in self._plan.ranges.items()}
         self._status.report(Stage.REPLAYING, None, self._intake.positions, ends)
         if now_s >= self._log_at_s:

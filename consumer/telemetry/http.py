@@ -1,4 +1,4 @@
-"""The worker's read-only HTTP server: `/metrics`, `/healthz`, `/readyz`, `/status.json` and the page at `/`.
+"""The worker's read-only HTTP server: `/metrics`, `/healthz`, `/readyz`, `/startupz`, `/status.json` and the page `/`.
 
 It serves a scraper, a supervisor and the people of the house, not the internet: GET and HEAD only, one request a
 connection, and everything that a client could use up is bounded (time, bytes, connections), so that a slow or broken

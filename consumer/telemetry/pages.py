@@ -47,6 +47,7 @@ class Site:
             "/metrics": self._metrics,
             "/healthz": self._healthz,
             "/readyz": self._readyz,
+            "/startupz": self._startupz,
         }
         if has_page:
             self._pages["/status.json"] = self._status
@@ -88,6 +89,12 @@ class Site:
         members = msgspec.to_builtins(self._board.status)
         shown = {"now": _rfc3339(seen.since_s + seen.silent_s), "loop": loop, **members}
         return Page(HTTPStatus.OK, "application/json", msgspec.json.encode(shown) + b"\n")
+
+    def _startupz(self, accept: str) -> Page:
+        now = self._health.liveness()
+        if not now.has_moved:
+            return _json(HTTPStatus.SERVICE_UNAVAILABLE, {"status": "starting"})
+        return self._healthz(accept)
 
 
 def _page_file(name: str, content_type: str) -> Page:

@@ -80,7 +80,13 @@ class PrometheusTelemetry:
         self._add_ages(catalogue.EVENT_TO_PUBLISH, "publish", ages_s, is_live)
 
     def version_published(
-        self, version: int, rows: Mapping[tuple[str, str], int], seconds: float, waiting: Mapping[str, int], at_s: float
+        self,
+        version: int,
+        rows: Mapping[tuple[str, str], int],
+        seconds: float,
+        waiting: Mapping[str, int],
+        at_s: float,
+        moved: float,
     ) -> None:
         self._observe(catalogue.PUBLISH, seconds)
         with self._lock:
@@ -88,6 +94,7 @@ class PrometheusTelemetry:
             for (topic, kind), n_rows in rows.items():
                 self._of(catalogue.SNAPSHOT_ROWS).add(n_rows, topic, kind)
             self._of(catalogue.ROWS_WAITING).replace(_by_one_label(waiting))
+            self._of(catalogue.SNAPSHOT_MOVED).add(moved)
             self._published_at_s = at_s
 
     def publish_failed(self, reason: str) -> None:
@@ -132,10 +139,24 @@ class PrometheusTelemetry:
             if left_s is not None:
                 self._of(catalogue.REPLAY_LEFT).set(left_s)
 
-    def quality(self, hit_ratio: Mapping[str, float], mrr: Mapping[str, float]) -> None:
+    def quality(self, hit_ratio: Mapping[str, float], mrr: Mapping[str, float], n_samples: int) -> None:
         with self._lock:
             self._of(catalogue.HIT_RATIO).replace(_by_one_label(hit_ratio))
             self._of(catalogue.MRR).replace(_by_one_label(mrr))
+            self._of(catalogue.QUALITY_SAMPLES).set(n_samples)
+
+    def ensemble_weights(self, weights: Mapping[tuple[str, str], float]) -> None:
+        by_labels: Values = {(member, feature): weight for (member, feature), weight in weights.items()}
+        with self._lock:
+            self._of(catalogue.ENSEMBLE_WEIGHT).replace(by_labels)
+
+    def popularity_weights(self, weights: Mapping[str, float]) -> None:
+        with self._lock:
+            self._of(catalogue.POPULARITY_WEIGHT).replace(_by_one_label(weights))
+
+    def learning_rates(self, rates: Mapping[str, float]) -> None:
+        with self._lock:
+            self._of(catalogue.LEARNING_RATE).replace(_by_one_label(rates))
 
     def drift_alarms(self, counts: Mapping[str, int]) -> None:
         self._add_each(catalogue.DRIFT_ALARMS, counts)
@@ -152,6 +173,13 @@ class PrometheusTelemetry:
         with self._lock:
             self._of(catalogue.STATE_ROWS).replace(_by_one_label(rows))
             self._of(catalogue.STATE_BYTES).set(size_bytes)
+
+    def state_limits(self, rows: Mapping[str, int]) -> None:
+        with self._lock:
+            self._of(catalogue.STATE_LIMIT).replace(_by_one_label(rows))
+
+    def rolled_back(self, reason: str) -> None:
+        self._add_reason(catalogue.ROLLBACKS, catalogue.ROLLBACK_REASONS, reason)
 
     def rebalanced(self) -> None:
         with self._lock:

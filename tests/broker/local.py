@@ -8,14 +8,14 @@ import signal
 import subprocess
 import tempfile
 import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 
 from tests.broker import jars
 from tests.broker.answers import wait_until_it_answers
 from tests.broker.guard import Guard
-from tests.broker.properties import LOOPBACK, as_properties_file, free_port, server_properties
+from tests.broker.properties import LOOPBACK, Listener, as_properties_file, free_port, server_properties
 
 START_TIMEOUT_S = 60.0
 STOP_TIMEOUT_S = 30.0
@@ -33,9 +33,17 @@ class LocalBroker:
     it and deletes the data. The log stays in `log_file`. Raises BrokerFailed, or `jars.NoJars`.
     """
 
-    def __init__(self, properties: Mapping[str, str] | None = None, *, port: int | None = None) -> None:
-        """`properties` are laid over those of `server_properties`; `port` is by default any that is free."""
+    def __init__(
+        self,
+        properties: Mapping[str, str] | None = None,
+        *,
+        port: int | None = None,
+        listeners: Sequence[Listener] = (),
+    ) -> None:
+        """`properties` are laid over those of `server_properties`; `port` is by default any that is free; `listeners`
+        come beside the one without any security."""
         self._extra = dict(properties or {})
+        self._listeners = tuple(listeners)
         self._port = port or free_port()
         self._folder: Path | None = None
         self._broker: subprocess.Popen[bytes] | None = None
@@ -156,7 +164,12 @@ class LocalBroker:
 
     def _properties(self, folder: Path) -> dict[str, str]:
         controller = f"{LOOPBACK}:{free_port(but=self._port)}"
-        own = server_properties(listen=self.bootstrap_servers, advertised=self.bootstrap_servers, controller=controller)
+        own = server_properties(
+            listen=self.bootstrap_servers,
+            advertised=self.bootstrap_servers,
+            controller=controller,
+            more=self._listeners,
+        )
         return own | {"controller.quorum.bootstrap.servers": controller, "log.dirs": str(folder / "data")} | self._extra
 
     def _format(self, folder: Path) -> None:

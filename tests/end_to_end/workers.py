@@ -86,6 +86,11 @@ class WorkerProcess:
         with self.log_file.open("ab") as log:
             self._process = subprocess.Popen(command, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
 
+    @property
+    def port(self) -> int:
+        """Where its metrics are, of the process started last."""
+        return self._port
+
     def start_ready(self) -> None:
         """Start it and wait until it learns."""
         self.start()

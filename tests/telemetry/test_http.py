@@ -115,6 +115,17 @@ def test_ready_only_while_recovered_and_assigned(server: TelemetryServer, teleme
     assert statuses == [503, 200, 503]
 
 
+def test_started_once_the_loop_moves_though_it_only_stands_by(
+    server: TelemetryServer, telemetry: PrometheusTelemetry, clock: ManualClock
+) -> None:
+    statuses = [ask(server, "/startupz").status]
+    telemetry.loop_moved(0.0)
+    statuses.append(ask(server, "/startupz").status)
+    clock.advance(31)
+    statuses.append(ask(server, "/startupz").status)
+    assert statuses == [503, 200, 503]
+
+
 @pytest.mark.parametrize("path", ["/nowhere", "/metrics/", "/page/page.js", "/../etc/passwd", "/healthz%00"])
 def test_any_other_path_is_not_found(server: TelemetryServer, path: str) -> None:
     assert ask(server, path).status == 404
