@@ -55,12 +55,17 @@ MAX_DEAD_LETTER = 15
 
 
 REDRIVEN_HEADER = "freshrank-redriven"
-"""Header of a record that an operator has sent again from the dead letters; it is never late."""
+"""Header of a record that an operator has sent again from the dead letters, one for each time; it is never late."""
 
 
 def is_redriven(headers: Headers) -> bool:
     """Whether the record was sent back to the input from the dead letters."""
-    return any(name == REDRIVEN_HEADER for name, _ in headers)
+    return n_redriven(headers) > 0
+
+
+def n_redriven(headers: Headers) -> int:
+    """How often the record was sent back."""
+    return sum(name == REDRIVEN_HEADER for name, _ in headers)
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,6 +180,8 @@ class OutputRecord:
     key: bytes | None
     value: bytes | None
     headers: Headers = ()
+    partition: int | None = None
+    """None: by its key."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,3 +194,5 @@ class StoredRecord:
     key: bytes | None
     value: bytes | None
     headers: Headers
+    timestamp_ms: int = -1
+    """The record's own; -1 where nobody needs it."""

@@ -11,6 +11,7 @@ from consumer.cli import console
 from consumer.cli.check_config import check_config
 from consumer.cli.checkpoints import checkpoints
 from consumer.cli.compare import compare
+from consumer.cli.dead_letters import dead_letters
 from consumer.cli.demo import demo
 from consumer.cli.evaluate import evaluate
 from consumer.cli.exit_codes import EXPLAINED
@@ -54,6 +55,7 @@ COMMANDS = (
 )
 for command in COMMANDS:
     app.command(epilog=EXPLAINED)(command)
+app.add_typer(dead_letters)
 
 
 def _say_version(is_wanted: bool) -> None:
