@@ -23,6 +23,7 @@ Int16Array = NDArray[np.int16]
 Int32Array = NDArray[np.int32]
 Int64Array = NDArray[np.int64]
 Float64Array = NDArray[np.float64]
+BoolArray = NDArray[np.bool_]
 
 Headers = Sequence[tuple[str, bytes | None]]
 Positions = Mapping[int, int]  # partition → next offset to read (input) or to be written (output)

@@ -12,6 +12,7 @@ from consumer.adapters import Adapters
 from consumer.checkpoints.loading import AllState
 from consumer.durability import Durability
 from consumer.errors import Fatal, Fenced, Retryable
+from consumer.forgetting import Forgetting
 from consumer.intake import Intake, Taken
 from consumer.learning import quality
 from consumer.messages import Decoded, Float64Array, Int64Array, Outcome
@@ -46,6 +47,7 @@ class Worker:
         state: AllState,
         intake: Intake,
         durability: Durability,
+        forgetting: Forgetting,
     ) -> None:
         self._settings = settings
         self._clock = adapters.clock
@@ -55,6 +57,7 @@ class Worker:
         self._state = state
         self._intake = intake
         self._durability = durability
+        self._forgetting = forgetting
         self._live_from = {p: end for p, (_, end) in adapters.source.bounds().items()}
         self._unpublished: list[tuple[Int64Array, bool]] = []
         self._refusal: Fatal | None = None
@@ -81,6 +84,7 @@ class Worker:
         """One turn of the loop; False once the lease is lost."""
         try:
             self._learn_next()
+            self._forgetting.step()
             self._publish_and_save()
             self._report()
         except Retryable as error:
@@ -101,7 +105,7 @@ class Worker:
         self._n_idle = 0
         started_s = self._clock.monotonic_s()
         taken = self._intake.take(decoded)
-        self._state.trainer.learn(taken.admitted)
+        self._state.trainer.learn(self._forgetting.without_past(taken.admitted))
         self._durability.letters += taken.dead_letters
         self._refusal = taken.refusal
         self._tell_learned(decoded, taken, self._clock.monotonic_s() - started_s)
@@ -136,6 +140,7 @@ class Worker:
         if now_s >= self._report_at_s:
             self._report_at_s = now_s + REPORT_INTERVAL_S
             self._is_rolling_back = self._durability.is_rollback_due
+            self._forgetting.look(self._intake.positions)
             self._tell_lag()
             self._telemetry.publish_stalled(self._stalls.is_stalled(now_s))
             self._tell_capped()

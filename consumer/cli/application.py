@@ -15,6 +15,7 @@ from consumer.cli.dead_letters import dead_letters
 from consumer.cli.demo import demo
 from consumer.cli.evaluate import evaluate
 from consumer.cli.exit_codes import EXPLAINED
+from consumer.cli.forget_user import forget_user
 from consumer.cli.promote import promote
 from consumer.cli.recommend import recommend
 from consumer.cli.related import related
@@ -52,6 +53,7 @@ COMMANDS = (
     promote,
     checkpoints,
     rollback,
+    forget_user,
 )
 for command in COMMANDS:
     app.command(epilog=EXPLAINED)(command)
