@@ -3,18 +3,19 @@ PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 
-.PHONY: help demo test check format broker bench quality clean
+.PHONY: help demo test check format broker bench quality dashboards clean
 .DELETE_ON_ERROR:
 
 help:
-	@echo "make demo     half a minute of freshrank in this terminal; needs no Kafka"
-	@echo "make test     all tests; those marked 'broker' need Docker, or Java 17 with Maven"
-	@echo "make check    what CI runs: format, lint, types, import contracts, tests"
-	@echo "make format   put the code into its format"
-	@echo "make broker   a real Kafka on a local port until Ctrl-C (Java 17 and Maven)"
-	@echo "make bench    speed and memory, in one table and in build/bench.json"
-	@echo "make quality  recall, calibration, freshness and drift, in QUALITY.md and build/quality.json"
-	@echo "make clean    remove all that these targets made"
+	@echo "make demo       half a minute of freshrank in this terminal; needs no Kafka"
+	@echo "make test       all tests; those marked 'broker' need Docker, or Java 17 with Maven"
+	@echo "make check      what CI runs: format, lint, types, import contracts, tests"
+	@echo "make format     put the code into its format"
+	@echo "make broker     a real Kafka on a local port until Ctrl-C (Java 17 and Maven)"
+	@echo "make bench      speed and memory, in one table and in build/bench.json"
+	@echo "make quality    recall, calibration, freshness and drift, in QUALITY.md and build/quality.json"
+	@echo "make dashboards the JSON of Grafana's dashboards, from deploy/grafana"
+	@echo "make clean      remove all that these targets made"
 
 demo: .venv/.runtime
 	@$(BIN)/freshrank demo
@@ -41,6 +42,9 @@ bench: .venv/.development
 
 quality: .venv/.development
 	@$(BIN)/python -m tests.quality
+
+dashboards: .venv/.development
+	@$(BIN)/python -m deploy.grafana
 
 # State that a worker saved (var/) is not ours to delete.
 clean:

@@ -176,9 +176,16 @@ class Telemetry(Protocol):
         ...
 
     def version_published(
-        self, version: int, rows: Mapping[tuple[str, str], int], seconds: float, waiting: Mapping[str, int], at_s: float
+        self,
+        version: int,
+        rows: Mapping[tuple[str, str], int],
+        seconds: float,
+        waiting: Mapping[str, int],
+        at_s: float,
+        moved: float,
     ) -> None:
-        """`rows` by (topic, "upsert" | "tombstone"), `waiting` by topic; `at_s` wall time of the commit."""
+        """`rows` by (topic, "upsert" | "tombstone"), `waiting` by topic; `at_s` wall time of the commit; `moved`: share
+        of expected interactions that went to other items with it."""
         ...
 
     def publish_failed(self, reason: str) -> None: ...
@@ -207,7 +214,21 @@ class Telemetry(Protocol):
         """How far a replay has come: share of its range, greatest event time (seconds since 1970), rate, time left."""
         ...
 
-    def quality(self, hit_ratio: Mapping[str, float], mrr: Mapping[str, float]) -> None: ...
+    def quality(self, hit_ratio: Mapping[str, float], mrr: Mapping[str, float], n_samples: int) -> None:
+        """By member, over so many sampled events."""
+        ...
+
+    def ensemble_weights(self, weights: Mapping[tuple[str, str], float]) -> None:
+        """By (member, feature), as `consumer.model_report` names them."""
+        ...
+
+    def popularity_weights(self, weights: Mapping[str, float]) -> None:
+        """By half-life in seconds."""
+        ...
+
+    def learning_rates(self, rates: Mapping[str, float]) -> None:
+        """Of the next step, by what takes it."""
+        ...
 
     def drift_alarms(self, counts: Mapping[str, int]) -> None:
         """So many more, by loss (`consumer.learning.drift.LOSSES`)."""
@@ -222,6 +243,14 @@ class Telemetry(Protocol):
         ...
 
     def state(self, rows: Mapping[str, int], size_bytes: int) -> None: ...
+
+    def state_limits(self, rows: Mapping[str, int]) -> None:
+        """Most rows that the state may have, by kind."""
+        ...
+
+    def rolled_back(self, reason: str) -> None:
+        """Learned state has returned to an earlier checkpoint: `operator` or `held`."""
+        ...
 
     def rebalanced(self) -> None: ...
 

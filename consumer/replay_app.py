@@ -40,6 +40,9 @@ from consumer.replay.replayer import OnProgress, Replayed, Replayer
 from consumer.replay.saving import ReplayCheckpoints
 from consumer.settings import Settings
 from consumer.snapshots import formats
+from consumer.status.board import Board
+from consumer.status.identity import identity
+from consumer.status.reporter import StatusReporter
 from consumer.telemetry.health import Health
 from consumer.telemetry.http import TelemetryServer
 from consumer.telemetry.prometheus import PrometheusTelemetry
@@ -150,8 +153,9 @@ class ReplayProcess:
         health = Health(self._clock)
         self._telemetry = PrometheusTelemetry(self._clock, health, codec="json")
         address = settings.telemetry.model_copy(update={"port": request.metrics_port})
-        self._server = TelemetryServer(address, self._telemetry.registry, health)
-        logger.info("serving metrics", extra={"url": self._server.url})
+        self._board = Board(identity(settings, self._clock.wall_s()), self._clock, self._telemetry.figures)
+        self._server = TelemetryServer(address, self._telemetry.registry, health, self._board)
+        logger.info("serving status and metrics", extra={"url": self._server.url})
 
     def run(
         self,
@@ -171,10 +175,13 @@ class ReplayProcess:
             merged = MergedReader(partitions, codec.decode, pace.batch_of(settings.batch.max_events))
             reader = FetchAhead(merged.next, settings.batch.read_ahead)
             checkpoints = ReplayCheckpoints(
-                settings, store, WriterThread(), state, intake, clock, telemetry, begun.base
+                settings, store, WriterThread(), state, intake, clock, telemetry, self._board, begun.base
             )
             try:
-                replayer = Replayer(begun.plan, reader, state, intake, checkpoints, clock, telemetry, pace, on_progress)
+                status = StatusReporter(self._board, clock, begun.plan.topic, state, state.model.scores)
+                replayer = Replayer(
+                    begun.plan, reader, state, intake, checkpoints, clock, telemetry, status, pace, on_progress
+                )
                 telemetry.ready(True)
                 return replayer.run(should_stop)
             finally:

@@ -23,6 +23,9 @@ from consumer.settings import Settings
 
 logger = logging.getLogger(__name__)
 
+HELD_TOO_LONG = "held for too long"
+"""Who asks for a rollback that no operator asked for."""
+
 
 @dataclass(frozen=True, slots=True)
 class RolledBack:
@@ -153,7 +156,7 @@ class RollbackWatch:
         if name is None or self._past.at_version == version:
             self._complain("there is no good checkpoint" if name is None else "the last rollback did not help")
             return False
-        request = RollbackRequest(id=uuid.uuid4().hex, checkpoint=name, by="held for too long", epoch=self._epoch)
+        request = RollbackRequest(id=uuid.uuid4().hex, checkpoint=name, by=HELD_TOO_LONG, epoch=self._epoch)
         try:
             self._store.put_request(requests.encode(request))
         except OSError as error:  # readers have the last good version; asked again in a moment

@@ -360,6 +360,8 @@ class TelemetrySettings(Section):
     """Address that metrics and health are served at; `0.0.0.0` for every one of the machine's."""
     port: int = Field(9464, ge=0, le=65_535)
     """0: any that is free."""
+    page: bool = True
+    """Also serve `/` and `/status.json`, which name items; metrics never do."""
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     """What is logged: this and what is worse."""
     log_format: Literal["text", "json"] = "text"

@@ -21,10 +21,12 @@ from consumer.learning.trainer import Trainer
 from consumer.messages import Int32Array
 from consumer.models.state import ModelState
 from consumer.recovery import TakeOver
+from consumer.rollbacks import HELD_TOO_LONG
 from consumer.settings import Settings
 from consumer.snapshots.gatekeeper import Gatekeeper
 from consumer.snapshots.published import PublishedRows
 from consumer.snapshots.publisher import Publisher
+from consumer.status.document import Stage
 from consumer.worker import Ended, Worker
 
 logger = logging.getLogger(__name__)
@@ -52,6 +54,7 @@ def serve(
     settings: Settings, adapters: Adapters, instance: str, should_stop: Callable[[], bool], *, rebuild: bool = False
 ) -> Ended:
     """Be the writer. Holds the lease when called. Raises Fatal; Retryable or Fenced if taking over did not succeed."""
+    adapters.board.stage(Stage.TAKING_OVER)
     state = new_state(settings)
     codec = JsonCodec(settings.input, keeps_features=settings.models.linear.enabled)
     publisher = Publisher(settings, digest_of(settings), state.model, state.published, adapters.output, instance)
@@ -65,6 +68,8 @@ def serve(
     durability = Durability(settings, adapters, state, intake, publisher, gatekeeper, checkpointer, recovered)
     try:
         durability.start()  # from here on a rollback that was asked for is done
+        if recovered.rolled_back_by:
+            adapters.telemetry.rolled_back("held" if recovered.rolled_back_by == HELD_TOO_LONG else "operator")
         if recovered.past.seen is not None and adapters.store.request() == recovered.past.seen:
             adapters.store.drop_request()
         adapters.source.start_reading(recovered.positions)

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Final
 
+from consumer import model_report
 from consumer.checkpoints.loading import AllState
 from consumer.clock import Clock
 from consumer.errors import FreshrankError
@@ -23,6 +24,8 @@ from consumer.replay.plan import ReplayPlan
 from consumer.replay.progress import ProgressMeter, ReplayProgress
 from consumer.replay.ranges import time_text
 from consumer.replay.saving import ReplayCheckpoints
+from consumer.status.document import Stage
+from consumer.status.reporter import StatusReporter
 
 logger = logging.getLogger(__name__)
 
@@ -59,6 +62,7 @@ class Replayer:
         checkpoints: ReplayCheckpoints,
         clock: Clock,
         telemetry: Telemetry,
+        status: StatusReporter,
         pace: Pace,
         on_progress: OnProgress = lambda progress: None,
         pause: Callable[[float], None] = time.sleep,
@@ -70,6 +74,7 @@ class Replayer:
         self._checkpoints = checkpoints
         self._clock = clock
         self._telemetry = telemetry
+        self._status = status
         self._pace = pace
         self._on_progress = on_progress
         self._pause = pause
@@ -141,8 +146,12 @@ class Replayer:
         self._telemetry.replay_progress(
             progress.share, _seconds(progress.event_time_ms), progress.records_per_s, progress.left_s
         )
-        self._telemetry.quality(*quality.summary(self._state.trainer.quality))
+        trainer = self._state.trainer
+        self._telemetry.quality(*quality.summary(trainer.quality), model_report.n_samples(trainer))
         self._telemetry.state(self._state.row_counts(), self._state.n_bytes)
+        model_report.tell(self._telemetry, self._state.model, trainer)
+        ends = {partition: end for partition, (_, end) in self._plan.ranges.items()}
+        self._status.report(Stage.REPLAYING, None, self._intake.positions, ends)
         if now_s >= self._log_at_s:
             self._log_at_s = now_s + LOG_INTERVAL_S
             logger.info("replaying", extra=_logged(progress))

@@ -21,6 +21,8 @@ from consumer.messages import Positions
 from consumer.ports import CheckpointStore, Telemetry
 from consumer.settings import Settings
 from consumer.snapshots import formats
+from consumer.status.board import Board
+from consumer.status.reporter import saved_checkpoint
 
 logger = logging.getLogger(__name__)
 
@@ -40,6 +42,7 @@ class ReplayCheckpoints:
         intake: Intake,
         clock: Clock,
         telemetry: Telemetry,
+        board: Board,
         base: str | None,
     ) -> None:
         saving = settings.checkpoints
@@ -49,6 +52,7 @@ class ReplayCheckpoints:
         self._intake = intake
         self._clock = clock
         self._telemetry = telemetry
+        self._board = board
         self._saved: Positions = dict(intake.positions) if base else {}
         self._checkpointer = Checkpointer(store, policy, writer, state.tables, state.small, base)
         self._checkpointer.not_before(clock.monotonic_s() + saving.interval_s)
@@ -92,6 +96,7 @@ class ReplayCheckpoints:
             return False
         self._saved = saved.notes.input_positions
         self._telemetry.checkpoint_saved(saved.seconds, self._state.n_bytes, self._clock.wall_s())
+        self._board.saved(saved_checkpoint(saved, self._state.n_bytes))
         logger.info("checkpoint saved", extra={"checkpoint": saved.name, "seconds": round(saved.seconds, 3)})
         return True
 

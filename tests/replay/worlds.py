@@ -17,6 +17,10 @@ from consumer.replay.plan import ReplayPlan, replay_settings
 from consumer.replay.replayer import Replayed, Replayer
 from consumer.replay.saving import ReplayCheckpoints
 from consumer.settings import Settings
+from consumer.status.board import Board
+from consumer.status.figures import Figures
+from consumer.status.identity import identity
+from consumer.status.reporter import StatusReporter
 from consumer.tables import Array
 from consumer.term import new_state
 from tests.fakes.calls import Calls
@@ -93,13 +97,15 @@ class ReplayWorld:
             lambda letter: OutputRecord("", None, None),
             Recovered(dict(begun.positions), {}, set(), {}),
         )
+        board = self.board = Board(identity(settings, clock.wall_s()), clock, Figures)
         checkpoints = ReplayCheckpoints(
-            settings, store, InlineWriter(), state, intake, clock, self.telemetry, begun.base
+            settings, store, InlineWriter(), state, intake, clock, self.telemetry, board, begun.base
         )
         reader = InlineMerged(MergedReader(partitions, codec.decode, 25))
         pace = Pace(None, clock.monotonic_s())
+        status = StatusReporter(board, clock, settings.input.topic, state, state.model.scores)
         return Replayer(
-            begun.plan, reader, state, intake, checkpoints, clock, self.telemetry, pace, self._note_share
+            begun.plan, reader, state, intake, checkpoints, clock, self.telemetry, status, pace, self._note_share
         ).run(should_stop)
 
     def _note_share(self, progress: object) -> None:
