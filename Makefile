@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 
-.PHONY: help demo test check format broker bench quality dashboards clean
+.PHONY: help demo test check format broker bench soak quality dashboards clean
 .DELETE_ON_ERROR:
 
 help:
@@ -13,6 +13,7 @@ help:
 	@echo "make format     put the code into its format"
 	@echo "make broker     a real Kafka on a local port until Ctrl-C (Java 17 and Maven)"
 	@echo "make bench      speed and memory, in one table and in build/bench.json"
+	@echo "make soak       20 million events of ever-new users and items: memory over time, in build/soak.json"
 	@echo "make quality    recall, calibration, freshness and drift, in QUALITY.md and build/quality.json"
 	@echo "make dashboards the JSON of Grafana's dashboards, from deploy/grafana"
 	@echo "make clean      remove all that these targets made"
@@ -39,6 +40,9 @@ broker: .venv/.development
 
 bench: .venv/.development
 	@$(BIN)/python -m tests.bench
+
+soak: .venv/.development
+	@$(BIN)/python -m tests.soak
 
 quality: .venv/.development
 	@$(BIN)/python -m tests.quality

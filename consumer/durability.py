@@ -21,6 +21,7 @@ from consumer.checkpoints.checkpointer import Checkpointer, Phase
 from consumer.checkpoints.contents import Notes
 from consumer.checkpoints.loading import AllState
 from consumer.errors import Fatal, Fenced, Retryable
+from consumer.forgetting import Forgetting
 from consumer.intake import Intake
 from consumer.learning import quality
 from consumer.learning.gate import Hold
@@ -66,6 +67,7 @@ class Durability:
         gatekeeper: Gatekeeper,
         checkpointer: Checkpointer,
         recovered: Recovered,
+        forgetting: Forgetting,
     ) -> None:
         self._settings = settings
         self._adapters = adapters
@@ -80,8 +82,10 @@ class Durability:
         self._published: Positions = {}
         self._judged: Positions = {}
         self._n_rows_waiting = 0
+        self._forgetting = forgetting
         self._saved: Positions = {}
         self._saved_version = 0
+        self._saved_forgotten = forgetting.forgotten
         self._publish_at_s = self._heartbeat_at_s = 0.0
         self._backoff_s = 0.0
         self._is_fenced = False
@@ -145,7 +149,7 @@ class Durability:
             self._reopen()
         has_published = not self._is_fenced and self._is_publishing_due(now_s) and self._write(now_s)
         self._note_saved()
-        self._checkpointer.step(now_s, has_news=self._intake.positions != self._saved)
+        self._checkpointer.step(now_s, has_news=self._has_unsaved)
         if self._checkpointer.phase is Phase.READY and not self.letters:
             self._freeze(now_s)
         return has_published
@@ -164,8 +168,12 @@ class Durability:
             return
         if self._checkpointer.phase is Phase.WRITING:
             self._await_saved()
-        if (self._saved, self._saved_version) != (self._intake.positions, self._publisher.version):
+        if self._has_unsaved or self._saved_version != self._publisher.version:
             self._save_now()
+
+    @property
+    def _has_unsaved(self) -> bool:
+        return self._saved != self._intake.positions or self._forgetting.is_ahead_of(self._saved_forgotten)
 
     @property
     def _is_version_missing(self) -> bool:
@@ -330,6 +338,7 @@ class Durability:
             request=self._past.request,
             rolled_back_at=self._past.at_version,
             before_promotion=self._past.before_promotion,
+            forgotten=self._forgetting.forgotten,
             held_since_s=self._watch.held_since_s,
         )
         self._checkpointer.freeze(notes, now_s)
@@ -346,6 +355,7 @@ class Durability:
         if saved is None:
             return False
         self._saved, self._saved_version = saved.notes.input_positions, saved.notes.version
+        self._saved_forgotten = saved.notes.forgotten
         self._publisher.last_reserved = saved.notes.reserved_version
         adapters.source.commit(saved.notes.input_positions)
         adapters.telemetry.checkpoint_saved(saved.seconds, self._state.n_bytes, adapters.clock.wall_s())

@@ -6,6 +6,7 @@ Every call of these protocols is a place where a process may die; the crash-anyw
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from typing import Protocol
 
 from consumer.messages import Float64Array, InputRecord, Int64Array, OutputRecord, Positions, RecordBatch, StoredRecord
@@ -134,6 +135,24 @@ class CheckpointStore(Protocol):
         """All arrays, checked against their checksums. Raises CorruptCheckpoint."""
         ...
 
+    def array(self, name: str, array: str) -> Array | None:
+        """One array, only to be read, checked against its checksum; None if there is none of this name. Raises
+        CorruptCheckpoint."""
+        ...
+
+    def rewrite(self, name: str, changes: Mapping[str, tuple[Int64Array, Array]], notes: bytes) -> None:
+        """Set rows of arrays of a complete checkpoint, and its notes: readers see all of it as it was or as it is then.
+        Between two checkpoints only. Raises CorruptCheckpoint."""
+        ...
+
+    def replays(self) -> Sequence[str]:
+        """Names of the replays of this model."""
+        ...
+
+    def idle_replay(self, name: str) -> AbstractContextManager[CheckpointStore | None]:
+        """The checkpoints of a replay, which stays idle in the block; None while a process goes on with it."""
+        ...
+
     def replay(self, name: str) -> CheckpointStore:
         """The checkpoints of a replay of this model. Raises Fatal if there is none of this name."""
         ...
@@ -149,6 +168,18 @@ class CheckpointStore(Protocol):
 
     def drop_request(self) -> None:
         """It is done. Nothing happens where there is none."""
+        ...
+
+    def erasures(self, after: int) -> Sequence[tuple[int, bytes]]:
+        """Requests to forget users (`consumer.checkpoints.erasures`) with a greater number, by their numbers."""
+        ...
+
+    def add_erasure(self, erasure: bytes) -> int:
+        """Its number, the next one whoever asks at the same time."""
+        ...
+
+    def drop_erasures(self, numbers: Sequence[int]) -> None:
+        """They are settled. Their numbers are never given again."""
         ...
 
 

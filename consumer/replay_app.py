@@ -10,10 +10,12 @@ from pathlib import Path
 
 from consumer.checkpoints.loading import AllState
 from consumer.checkpoints.local_store import LocalStore
+from consumer.checkpoints.lock import locked
 from consumer.checkpoints.writer import WriterThread
 from consumer.clock import SystemClock
 from consumer.evaluation.evaluate import reads_standard_events
 from consumer.events.codec import JsonCodec
+from consumer.forgetting import Forgetting
 from consumer.intake import Intake
 from consumer.kafka.client_config import check_properties
 from consumer.kafka.range_reader import KafkaRanges
@@ -30,7 +32,6 @@ from consumer.replay.files import (
     require_unchanged,
     survey,
 )
-from consumer.replay.lock import locked
 from consumer.replay.merged_reader import MergedReader
 from consumer.replay.pace import Pace
 from consumer.replay.partitions import Partitions
@@ -140,14 +141,15 @@ def replay(
             beginning.forget(settings, store)
         state = new_state(settings)
         begun = beginning.begin(settings, store, state, request.words, new_plan)
-        return ReplayProcess(settings, request).run(begun, store, state, should_stop, on_progress)
+        return ReplayProcess(settings, live, request).run(begun, store, state, should_stop, on_progress)
 
 
 class ReplayProcess:
     """What lives as long as one process of a replay."""
 
-    def __init__(self, settings: Settings, request: ReplayRequest) -> None:
+    def __init__(self, settings: Settings, live: Settings, request: ReplayRequest) -> None:
         self._settings = settings
+        self._live = live
         self._request = request
         self._clock = SystemClock()
         health = Health(self._clock)
@@ -174,13 +176,37 @@ class ReplayProcess:
             partitions = self._partitions(begun)
             merged = MergedReader(partitions, codec.decode, pace.batch_of(settings.batch.max_events))
             reader = FetchAhead(merged.next, settings.batch.read_ahead)
+            ledger = LocalStore(Path(self._live.checkpoints.directory))
+            is_live_input = settings.input.topic == self._live.input.topic
+            forgetting = Forgetting(ledger, state, begun.forgotten, by_time=not is_live_input)
+            forgetting.catch_up(begun.positions)
             checkpoints = ReplayCheckpoints(
-                settings, store, WriterThread(), state, intake, clock, telemetry, self._board, begun.base
+                settings,
+                store,
+                WriterThread(),
+                state,
+                intake,
+                clock,
+                telemetry,
+                self._board,
+                begun.base,
+                forgetting,
+                ledger,
             )
             try:
                 status = StatusReporter(self._board, clock, begun.plan.topic, state, state.model.scores)
                 replayer = Replayer(
-                    begun.plan, reader, state, intake, checkpoints, clock, telemetry, status, pace, on_progress
+                    begun.plan,
+                    reader,
+                    state,
+                    intake,
+                    checkpoints,
+                    forgetting,
+                    clock,
+                    telemetry,
+                    status,
+                    pace,
+                    on_progress,
                 )
                 telemetry.ready(True)
                 return replayer.run(should_stop)

@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 
-from consumer.checkpoints import loading, requests
+from consumer.checkpoints import blanking, erasures, loading, requests
 from consumer.checkpoints.contents import UNPROVEN, Notes
 from consumer.checkpoints.loading import AllState, Loaded
 from consumer.checkpoints.requests import RollbackRequest
@@ -97,6 +97,8 @@ def _return_to(
         return Loaded(loaded.name, notes, loaded.base)
     good = loading.notes_of(store, settings, asked.checkpoint)
     good_arrays = store.arrays(asked.checkpoint)
+    for request in erasures.requests_after(store, good.forgotten):
+        blanking.blank(request.erasure.keys, good_arrays)
     state.require_fitting(asked.checkpoint, good_arrays)  # of an older release, it could not even be put together
     arrays = rolled_back(store.arrays(newest.name), good_arrays)
     state.restore(f"{asked.checkpoint} under {newest.name}", arrays)

@@ -13,6 +13,7 @@ from consumer.adapters import Adapters
 from consumer.checkpoints.loading import AllState
 from consumer.durability import Durability
 from consumer.errors import Fatal, Fenced, Retryable
+from consumer.forgetting import Forgetting
 from consumer.intake import Intake, Taken
 from consumer.learning import quality
 from consumer.messages import Decoded, Float64Array, Int64Array, Outcome, Positions
@@ -49,6 +50,7 @@ class Worker:
         state: AllState,
         intake: Intake,
         durability: Durability,
+        forgetting: Forgetting,
     ) -> None:
         self._settings = settings
         self._clock = adapters.clock
@@ -62,6 +64,7 @@ class Worker:
         self._status = StatusReporter(
             adapters.board, adapters.clock, settings.input.topic, state, lambda: state.published.score
         )
+        self._forgetting = forgetting
         self._live_from = {p: end for p, (_, end) in adapters.source.bounds().items()}
         self._unpublished: list[tuple[Int64Array, bool]] = []
         self._refusal: Fatal | None = None
@@ -90,6 +93,7 @@ class Worker:
         """One turn of the loop; False once the lease is lost."""
         try:
             self._learn_next()
+            self._forgetting.step()
             self._publish_and_save()
             self._report()
         except Retryable as error:
@@ -110,7 +114,7 @@ class Worker:
         self._n_idle = 0
         started_s = self._clock.monotonic_s()
         taken = self._intake.take(decoded)
-        self._state.trainer.learn(taken.admitted)
+        self._state.trainer.learn(self._forgetting.without_past(taken.admitted))
         self._durability.letters += taken.dead_letters
         self._refusal = taken.refusal
         self._tell_learned(decoded, taken, self._clock.monotonic_s() - started_s)
@@ -145,6 +149,7 @@ class Worker:
         if now_s >= self._report_at_s:
             self._report_at_s = now_s + REPORT_INTERVAL_S
             self._is_rolling_back = self._durability.is_rollback_due
+            self._forgetting.look(self._intake.positions)
             ends = {p: end for p, (_, end) in self._source.lag().items()}
             self._tell_lag(ends)
             self._telemetry.publish_stalled(self._stalls.is_stalled(now_s))

@@ -14,6 +14,7 @@ from consumer.checkpoints.loading import AllState
 from consumer.clock import Clock
 from consumer.errors import FreshrankError
 from consumer.events.admission import GREATEST_MS
+from consumer.forgetting import Forgetting
 from consumer.intake import Intake
 from consumer.learning import quality
 from consumer.ports import Telemetry
@@ -60,6 +61,7 @@ class Replayer:
         state: AllState,
         intake: Intake,
         checkpoints: ReplayCheckpoints,
+        forgetting: Forgetting,
         clock: Clock,
         telemetry: Telemetry,
         status: StatusReporter,
@@ -72,6 +74,7 @@ class Replayer:
         self._state = state
         self._intake = intake
         self._checkpoints = checkpoints
+        self._forgetting = forgetting
         self._clock = clock
         self._telemetry = telemetry
         self._status = status
@@ -116,7 +119,7 @@ class Replayer:
             return
         started_s = self._clock.monotonic_s()
         taken = self._intake.take(decoded)
-        self._state.trainer.learn(taken.admitted)
+        self._state.trainer.learn(self._forgetting.without_past(taken.admitted))
         self._refusal = taken.refusal
         now_s = self._clock.monotonic_s()
         n_records = len(taken.admitted.outcome)
@@ -137,6 +140,7 @@ class Replayer:
         self._telemetry.loop_moved(now_s)
         if now_s >= self._report_at_s:
             self._report_at_s = now_s + REPORT_INTERVAL_S
+            self._forgetting.catch_up(self._intake.positions)
             self._tell(now_s)
 
     def _tell(self, now_s: float) -> None:

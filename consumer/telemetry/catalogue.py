@@ -273,7 +273,7 @@ MEMBER_MUTED = Metric(
     "freshrank_member_muted",
     "gauge",
     "1 while a member is not heard because a list of it was nonsense, else 0.",
-    (Label("model", logit.MEMBERS),),
+    (Label("model", (*logit.MEMBERS, *logit.JUDGES)),),
 )
 STATE_ROWS = Metric("freshrank_state_rows", "gauge", "Rows of the state.", (Label("kind"),), unit="rows")
 STATE_LIMIT = Metric(

@@ -76,13 +76,13 @@ class WorkerProcess:
         self._port = 0
         self._earlier_log = 0
 
-    def start(self) -> None:
+    def start(self, *options: str) -> None:
         """Start it; it need not be ready yet."""
         assert self._process is None, "it was started before and not yet waited for"
         self._port = free_port()
         self._earlier_log = len(self.log())
         self._config.write_text(yaml.safe_dump(self._written()), encoding="utf-8")
-        command = [sys.executable, "-m", "consumer", "run", "--config", str(self._config)]
+        command = [sys.executable, "-m", "consumer", "run", "--config", str(self._config), *options]
         with self.log_file.open("ab") as log:
             self._process = subprocess.Popen(command, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
 

@@ -85,7 +85,7 @@ def test_a_worker_under_load_is_seen_at_work_and_so_is_its_standby(
     expect(page.locator("#checkpoints tbody tr").first).to_contain_text("good", timeout=30_000)
     expect(page.locator("#top tbody bdi").first).to_have_text(HOSTILE)
     expect(page.locator("#freshness svg")).to_be_visible(timeout=30_000)
-    expect(visit.figure("freshness")).to_have_text(re.compile(r"^[\d.]+ m?s$"))
+    expect(visit.figure("freshness")).to_have_text(re.compile(r"^[\d.]+\sm?s$"))
 
     with WorkerProcess(settings, tmp_path, "slot-1") as standby:
         standby.start()

@@ -6,6 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 
+from consumer.models.state import ModelState
 from consumer.ports import Telemetry
 from consumer.telemetry.catalogue import (
     CHECKPOINT_FAILURES,
@@ -17,6 +18,7 @@ from consumer.telemetry.catalogue import (
 )
 from consumer.telemetry.prometheus import PrometheusTelemetry
 from tests.fakes.telemetry import RecordingTelemetry
+from tests.streams import WITH_ALL, WITH_KNN, WITH_LINEAR, small_settings
 from tests.telemetry.scrape import ManualClock, exposed
 
 
@@ -99,6 +101,16 @@ def report_everything(telemetry: Telemetry) -> None:
 def test_what_was_reported_is_exposed(telemetry: PrometheusTelemetry, series: str, value: float) -> None:
     report_everything(telemetry)
     assert exposed(telemetry)[series] == pytest.approx(value)
+
+
+@pytest.mark.parametrize("models", [WITH_KNN, WITH_LINEAR, WITH_ALL], ids=["session_knn", "linear", "all"])
+def test_every_member_that_a_model_may_have_can_be_told_muted(
+    telemetry: PrometheusTelemetry, models: dict[str, object]
+) -> None:
+    is_muted = ModelState(small_settings(models=models)).is_muted
+    telemetry.members_muted(is_muted)
+    shown = [name for name in exposed(telemetry) if name.startswith("freshrank_member_muted")]
+    assert sorted(shown) == sorted(f'freshrank_member_muted{{model="{member}"}}' for member in is_muted)
 
 
 def test_the_fake_takes_every_report_the_port_has() -> None:
