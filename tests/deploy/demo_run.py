@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import gc
 import json
+import resource
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -16,7 +17,7 @@ from numba.core.dispatcher import Dispatcher
 from consumer.__main__ import main as freshrank
 from consumer.kernel_cache import is_writable
 from consumer.settings import Settings
-from consumer.warm_up import compile_kernels
+from consumer.warm_up import load_kernels
 
 OURS = ("consumer.", "producer_tools.")
 OTHER_KINDS: Sequence[dict[str, Any]] = (
@@ -41,10 +42,16 @@ def main() -> None:
     except SystemExit as end:
         code = end.code
     for settings in OTHER_KINDS:
-        compile_kernels(Settings.model_validate(settings))
+        load_kernels(Settings.model_validate(settings), lambda: False)
     config: Any = numba.config
     cache = str(config.CACHE_DIR)
-    answer = {"code": code or 0, "compiled": compiled(), "cache": cache, "is_writable": is_writable(Path(cache))}
+    answer = {
+        "code": code or 0,
+        "compiled": compiled(),
+        "compiler_cpu_s": resource.getrusage(resource.RUSAGE_CHILDREN).ru_utime,
+        "cache": cache,
+        "is_writable": is_writable(Path(cache)),
+    }
     sys.stdout.write("\n" + json.dumps(answer) + "\n")
 
 

@@ -62,7 +62,7 @@ def test_a_slot_is_named_after_its_pod(rendered: Rendered) -> None:
     assert instance["valueFrom"] == {"fieldRef": {"fieldPath": "metadata.name"}}
 
 
-def test_a_stop_has_more_time_than_the_worker_takes_at_the_most(rendered: Rendered) -> None:
+def test_a_stop_has_more_time_than_the_worker_tries_to_publish_and_to_leave(rendered: Rendered) -> None:
     assert rendered.pod["terminationGracePeriodSeconds"] >= 2 * (FINISH_TIMEOUT_S + LEAVE_TIMEOUT_S)
 
 

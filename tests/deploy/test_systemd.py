@@ -32,7 +32,7 @@ def test_systemd_takes_the_unit(tmp_path: Path) -> None:
     assert (ended.returncode, ended.stdout + ended.stderr) == (0, "")
 
 
-def test_a_stop_has_more_time_than_the_worker_takes_at_the_most() -> None:
+def test_a_stop_has_more_time_than_the_worker_tries_to_publish_and_to_leave() -> None:
     assert float(value("TimeoutStopSec")) >= 2 * (FINISH_TIMEOUT_S + LEAVE_TIMEOUT_S)
 
 
