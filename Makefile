@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 
-.PHONY: help demo test check format broker bench soak quality dashboards clean
+.PHONY: help demo test check format broker bench soak chaos quality dashboards clean
 .DELETE_ON_ERROR:
 
 help:
@@ -14,6 +14,7 @@ help:
 	@echo "make broker     a real Kafka on a local port until Ctrl-C (Java 17 and Maven)"
 	@echo "make bench      speed and memory, in one table and in build/bench.json"
 	@echo "make soak       20 million events of ever-new users and items: memory over time, in build/soak.json"
+	@echo "make chaos      over 200 faults of 50 kinds on a real worker and broker; SEED=N replays a run"
 	@echo "make quality    recall, calibration, freshness and drift, in QUALITY.md and build/quality.json"
 	@echo "make dashboards the JSON of Grafana's dashboards, from deploy/grafana"
 	@echo "make clean      remove all that these targets made"
@@ -43,6 +44,9 @@ bench: .venv/.development
 
 soak: .venv/.development
 	@$(BIN)/python -m tests.soak
+
+chaos: .venv/.development
+	@$(BIN)/python -m tests.chaos $(if $(SEED),--seed $(SEED))
 
 quality: .venv/.development
 	@$(BIN)/python -m tests.quality

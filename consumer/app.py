@@ -30,6 +30,7 @@ from consumer.telemetry.health import Health
 from consumer.telemetry.http import TelemetryServer
 from consumer.telemetry.prometheus import PrometheusTelemetry
 from consumer.warm_up import load_kernels
+from consumer.worker import Ended
 
 logger = logging.getLogger(__name__)
 
@@ -59,13 +60,26 @@ def run(
     logger.info("serving status and metrics", extra={"url": server.url})
     on_serving(server.url)
     try:
-        max_letter_bytes = TopicAdmin(settings).check_at_start()  # first, since it may end here
+        # First, since it may end here.
+        store = LocalStore(Path(settings.checkpoints.directory))
+        store.require_writable()
+        max_letter_bytes = TopicAdmin(settings).check_at_start()
         load_kernels(settings, should_stop)
         allocator.give_back()
         if should_stop():
             return
-        source = KafkaInput(settings, clock=clock, on_rebalance=telemetry.rebalanced)
-        output, log = KafkaOutput(settings, clock=clock), KafkaLog(settings, clock=clock)
+        source = KafkaInput(
+            settings,
+            clock=clock,
+            on_rebalance=telemetry.rebalanced,
+            on_lost=partial(telemetry.records_lost, settings.input.topic),
+        )
+
+        def still_alive() -> None:
+            telemetry.loop_moved(clock.monotonic_s())
+
+        output = KafkaOutput(settings, clock=clock, while_waiting=still_alive)
+        log = KafkaLog(settings, clock=clock, while_waiting=still_alive)
 
         def new_reader(decode: Callable[[RecordBatch], EventBatch]) -> ReadAhead:
             return ReadAhead(source, decode, settings.batch.read_ahead)
@@ -76,7 +90,7 @@ def run(
                 source=source,
                 output=output,
                 log=log,
-                store=LocalStore(Path(settings.checkpoints.directory)),
+                store=store,
                 telemetry=telemetry,
                 board=board,
                 new_writer=WriterThread,
@@ -95,16 +109,18 @@ def run(
 
 def _serve_terms(settings: Settings, adapters: Adapters, should_stop: Callable[[], bool], *, rebuild: bool) -> None:
     instance = instance_of(settings)
+    reread = False
     logger.info("standing by", extra={"model": settings.model})
     adapters.board.stage(Stage.STANDBY)
     while _wait_for_lease(adapters, should_stop):
         try:
-            ended = term.serve(settings, adapters, instance, should_stop, rebuild=rebuild)
+            ended = term.serve(settings, adapters, instance, should_stop, rebuild=rebuild, reread=reread)
         except (Retryable, Fenced) as error:
             logger.warning("taking over failed", extra={"why": str(error)})
             _wait(adapters, RETRY_WAIT_S)
         else:
             logger.info("term ended", extra={"why": ended.value})
+            reread = ended is Ended.OUTPUT_REPLACED
             rebuild = False  # a rollback follows with the next term, at once
         finally:
             adapters.telemetry.ready(False)

@@ -20,7 +20,7 @@ from consumer.checkpoints import contents
 from consumer.checkpoints.checkpointer import Checkpointer, Phase
 from consumer.checkpoints.contents import Notes
 from consumer.checkpoints.loading import AllState
-from consumer.errors import Fatal, Fenced, Retryable
+from consumer.errors import Fatal, Fenced, OutputReplaced, Retryable
 from consumer.forgetting import Forgetting
 from consumer.intake import Intake
 from consumer.learning import quality
@@ -39,8 +39,6 @@ from consumer.status.reporter import saved_checkpoint
 
 logger = logging.getLogger(__name__)
 
-RESERVED_VERSIONS = 100_000
-"""A checkpoint sets so many version numbers aside, in case the output topics are lost."""
 MANY_LETTERS = 500
 """With so many dead letters in hand a version goes out at once."""
 TOO_MANY_LETTERS = 5_000
@@ -86,6 +84,7 @@ class Durability:
         self._saved: Positions = {}
         self._saved_version = 0
         self._saved_forgotten = forgetting.forgotten
+        self._why_not_saved = ""
         self._publish_at_s = self._heartbeat_at_s = 0.0
         self._backoff_s = 0.0
         self._is_fenced = False
@@ -97,6 +96,8 @@ class Durability:
         """Whether the input has been learned up to its end."""
         self.is_superseded = False
         """Another writer has taken over; this term is over."""
+        self.is_output_replaced = False
+        """The output topics were made anew; this term is over, and the next one has to read all that is in them."""
         self.hold: Hold | None = None
         """Why the last version that was cut did not go out."""
         self.letters: list[OutputRecord] = []
@@ -163,7 +164,10 @@ class Durability:
         while not self.is_superseded and (self._is_fenced or self.letters or self._is_version_missing):
             self._try_to_write()
             if self._adapters.clock.monotonic_s() > give_up_s:
-                raise Fatal(f"what was learned last could not be published within {FINISH_TIMEOUT_S:g} s")
+                raise Fatal(
+                    f"what was learned last could not be published within {FINISH_TIMEOUT_S:g} s. Nothing is lost: "
+                    "the next start learns it again from the last checkpoint on. Is the broker running?"
+                )
         if self.is_superseded:
             return
         if self._checkpointer.phase is Phase.WRITING:
@@ -191,14 +195,17 @@ class Durability:
             self.retry_later(error)
         except Fenced as error:
             self.fenced(error)
+        except OutputReplaced as error:
+            self.output_replaced(error)
 
     def retry_later(self, error: Retryable) -> None:
         """A transaction failed for a reason that may pass: leave it, and wait a little longer each time."""
-        try:
-            self._publisher.abort()
-        except Fenced as fenced:
-            self.fenced(fenced)
-            return
+        if not self._is_fenced:  # else nothing is open, and a commit in doubt stays so until the manifest is read back
+            try:
+                self._publisher.abort()
+            except Fenced as fenced:
+                self.fenced(fenced)
+                return
         self._back_off()
         self._adapters.telemetry.publish_failed("retryable")
         logger.warning("publishing failed", extra={"why": str(error), "again_in_s": self._backoff_s})
@@ -209,6 +216,12 @@ class Durability:
         self._back_off()
         self._adapters.telemetry.publish_failed("fenced")
         logger.warning("producer fenced", extra={"why": str(error)})
+
+    def output_replaced(self, error: OutputReplaced) -> None:
+        """The output topics were made anew: this term is over, and the next one fills them again."""
+        self.is_superseded = self.is_output_replaced = True
+        self._publisher.abort()
+        logger.error("output topics made anew", extra={"why": str(error)})
 
     def _back_off(self) -> None:
         self._backoff_s = min(max(FIRST_BACKOFF_S, 2 * self._backoff_s), MAX_BACKOFF_S)
@@ -324,7 +337,7 @@ class Durability:
         notes = Notes(
             epoch=publisher.epoch,
             version=publisher.version,
-            reserved_version=publisher.version + RESERVED_VERSIONS,
+            reserved_version=publisher.version + contents.RESERVED_VERSIONS,
             input_positions=dict(self._intake.positions),
             output_positions={topic: dict(by) for topic, by in publisher.output_positions.items()},
             output_partitions=self._output_partitions,
@@ -350,8 +363,12 @@ class Durability:
             saved = self._checkpointer.saved()
         except OSError as error:
             adapters.telemetry.checkpoint_failed("no_space" if error.errno == errno.ENOSPC else "io")
-            logger.error("checkpoint failed", extra={"why": str(error)})
+            self._why_not_saved = str(error)
+            logger.error("checkpoint failed", extra={"why": self._why_not_saved})
             return False
+        except Fenced:
+            adapters.telemetry.checkpoint_failed("superseded")
+            raise
         if saved is None:
             return False
         self._saved, self._saved_version = saved.notes.input_positions, saved.notes.version
@@ -368,7 +385,8 @@ class Durability:
         self._checkpointer.wait()
         if not self._note_saved():
             raise Fatal(
-                f"no checkpoint could be saved in {self._settings.checkpoints.directory}; see the message before"
+                f"no checkpoint could be saved in {self._settings.checkpoints.directory}: {self._why_not_saved}. "
+                "Make room, or make it writable; the next start goes on from the last checkpoint there"
             )
 
     def _drop_written_letters(self) -> None:

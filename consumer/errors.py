@@ -4,6 +4,7 @@ FreshrankError
 ├── MalformedEvent    this record goes to the dead letters, the others go on
 ├── Retryable         keep what is in hand, back off inside a deadline, try again
 ├── CorruptCheckpoint this one is skipped with a warning, an older one is tried
+├── OutputReplaced    the output topics are not those that were written to: end the term, and take over anew
 ├── Fenced            another writer may have taken over: check the lease, reopen the output or leave
 └── Fatal             stop without committing, exit non-zero, with the values in the message
     ├── BadSettings   the same, before anything was touched: lists every problem at once
@@ -40,6 +41,10 @@ class CorruptCheckpoint(FreshrankError):
 
 class Fenced(FreshrankError):
     """The transactional producer was fenced, or a long outage looks like it."""
+
+
+class OutputReplaced(FreshrankError):
+    """A topic that was written to has been made anew meanwhile: what readers hold is no longer what was published."""
 
 
 class Fatal(FreshrankError):

@@ -92,6 +92,10 @@ class OutputLog(Protocol):
         """Partitions of the topic, ascending. Raises Fatal if it doesn't exist."""
         ...
 
+    def ends(self, topic: str) -> Positions:
+        """Where each partition ends for whoever reads committed records."""
+        ...
+
     def read(self, topic: str, start: Positions) -> Iterator[StoredRecord]:
         """Committed records from `start` (a partition not named: from its first offset) to the end as of the call."""
         ...
@@ -122,7 +126,10 @@ class CheckpointStore(Protocol):
         ...
 
     def commit(self, name: str, notes: bytes) -> None:
-        """Add checksums, make everything durable, then make it visible under `name` by one rename."""
+        """Add checksums, make everything durable, then make it visible under `name` by one rename.
+
+        Raises Fenced where a checkpoint of a later epoch is there: whoever wrote that has taken over.
+        """
         ...
 
     def remove(self, name: str) -> None: ...
@@ -193,6 +200,10 @@ class Telemetry(Protocol):
         ...
 
     def dead_letters(self, counts: Mapping[str, int]) -> None: ...
+
+    def records_lost(self, topic: str, partition: int, n_records: int) -> None:
+        """So many were deleted from the input before they were read; it goes on behind them."""
+        ...
 
     def dedupe_overflowed(self, n_ids: int) -> None:
         """Event ids forgotten before their time because the dedupe window was full."""

@@ -8,7 +8,7 @@ checkpoint of the new epoch follows at once, so that an older writer can no long
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from consumer import promotions
@@ -17,6 +17,7 @@ from consumer.checkpoints import contents, loading, requests
 from consumer.checkpoints.loading import AllState, Loaded
 from consumer.errors import Fatal
 from consumer.events.hashing import hash_text
+from consumer.lost_records import tell_lost
 from consumer.messages import Positions
 from consumer.ports import OutputLog
 from consumer.rollbacks import RolledBack, do_what_is_asked
@@ -96,8 +97,11 @@ class TakeOver:
         self._publisher = publisher
         self._rolled_back_by = ""
 
-    def run(self, *, rebuild: bool) -> tuple[Recovered, Loaded | None]:
-        """Raises Fatal where an operator has to decide, Retryable or Fenced where it may be tried again."""
+    def run(self, *, rebuild: bool, reread: bool = False) -> tuple[Recovered, Loaded | None]:
+        """`reread`: the row topics have to be read in full.
+
+        Raises Fatal where an operator has to decide, Retryable or Fenced where it may be tried again.
+        """
         self._adapters.output.open()
         standing = read_standing(self._adapters.log, self._settings)
         names = self._adapters.store.names()
@@ -112,7 +116,7 @@ class TakeOver:
                 "with --rebuild"
             )
         partitions = self._output_partitions()
-        self._resume_publishing(standing, loaded, partitions)
+        self._resume_publishing(standing, loaded, partitions, names, reread=reread)
         positions = self._input_positions(loaded)
         publish_from = self._published_input(standing.manifest)
         written = set(self._written_dead_letters(positions))
@@ -145,7 +149,15 @@ class TakeOver:
         topics = (publish.scores_topic, publish.related_topic)
         return {topic: len(self._adapters.log.partitions(topic)) for topic in topics}
 
-    def _resume_publishing(self, standing: Standing, loaded: Loaded | None, partitions: dict[str, int]) -> None:
+    def _resume_publishing(
+        self,
+        standing: Standing,
+        loaded: Loaded | None,
+        partitions: dict[str, int],
+        names: Sequence[str],
+        *,
+        reread: bool,
+    ) -> None:
         """Version number, output positions and published rows as readers hold them now."""
         publisher, manifest = self._publisher, standing.manifest
         publisher.version = manifest.version if manifest else 0
@@ -153,33 +165,53 @@ class TakeOver:
             publisher.dead_letter_positions = dict(loaded.notes.dead_letter_positions)
             if standing.epoch < loaded.notes.epoch or publisher.version < loaded.notes.version:
                 # The output topics were made anew: numbers go on behind all that may ever have been given.
-                publisher.version = loaded.notes.reserved_version
+                publisher.version = max(loaded.notes.reserved_version, *map(contents.reserved_by, names))
                 manifest = None
             else:
                 _require_unchanged(loaded.notes.output_partitions, partitions)
-        start: dict[str, dict[int, int]] = {}
-        if loaded is not None and manifest is not None:
-            start = loaded.notes.output_positions
+        if loaded is None or manifest is None or reread:
+            self._read_all_rows()
+        elif self._are_row_topics_shorter_than(formats.positions_of(manifest.output_positions)):
+            logger.error("row topics made anew", extra={"why": "they are shorter than the last manifest says"})
+            self._read_all_rows()
+        elif not (start := loaded.notes.output_positions):
+            self._read_all_rows()
         else:
-            publisher.rows.clear()
-        self._apply_rows(start)
-        publisher.output_positions = formats.positions_of(manifest.output_positions) if manifest else {}
-        if manifest is not None and start and formats.checksum_text(publisher.rows.checksum) != manifest.checksum:
-            logger.warning(
-                "published rows read in full",
-                extra={"why": "those behind the checkpoint's positions do not give the manifest's checksum"},
-            )
-            publisher.rows.clear()
-            self._apply_rows({})
+            self._apply_rows(start)
+            publisher.output_positions = formats.positions_of(manifest.output_positions)
+            if formats.checksum_text(publisher.rows.checksum) != manifest.checksum:
+                logger.warning(
+                    "published rows read in full",
+                    extra={"why": "those behind the checkpoint's positions do not give the manifest's checksum"},
+                )
+                self._read_all_rows()
 
-    def _apply_rows(self, start: dict[str, dict[int, int]]) -> None:
+    def _are_row_topics_shorter_than(self, positions: Mapping[str, Positions]) -> bool:
+        publish = self._settings.publish
+        for topic in (publish.scores_topic, publish.related_topic):
+            ends = self._adapters.log.ends(topic)
+            if any(at > ends.get(partition, 0) for partition, at in positions.get(topic, {}).items()):
+                return True
+        return False
+
+    def _read_all_rows(self) -> None:
+        """What is published is what lies in the row topics, however they came to be."""
+        self._publisher.rows.clear()
+        self._publisher.output_positions = self._apply_rows({})
+
+    def _apply_rows(self, start: Mapping[str, Positions]) -> dict[str, dict[int, int]]:
+        """Those behind `start`; returns where the last one of each topic and partition ends."""
         # Between the last version before the checkpoint and the checkpoint itself, items may have been evicted.
         self._publisher.rows.depart(self._state.model, self._state.model.retired_items())
         publish = self._settings.publish
+        ends: dict[str, dict[int, int]] = {}
         for topic in (publish.scores_topic, publish.related_topic):
+            of_topic = ends[topic] = {}
             for record in self._adapters.log.read(topic, start.get(topic, {})):
+                of_topic[record.partition] = record.offset + 1
                 if record.key is not None:
                     self._apply_row(topic, record.key, record.value)
+        return ends
 
     def _apply_row(self, topic: str, key: bytes, value: bytes | None) -> None:
         new_hash = 0 if value is None else formats.row_hash(topic, key, value)
@@ -193,14 +225,33 @@ class TakeOver:
         positions = dict(loaded.notes.input_positions) if loaded else {}
         for partition, (first, end) in self._adapters.source.bounds().items():
             position = positions.setdefault(partition, first)
-            if not first <= position <= end:
+            if position > end:
                 raise Fatal(
-                    f"{self._settings.input.topic} partition {partition}: the state has learned up to offset "
-                    f"{position}, but the topic now holds {first} to {end}. Records were deleted before they were "
-                    "read, or the topic was made anew. Learn again from what there is with --rebuild, or bring the "
-                    "topic back"
+                    f"{self._learned_up_to(partition, position, first, end)}. The topic was made anew, or has lost its "
+                    "end. Learn again from what there is with --rebuild, or bring the topic back"
                 )
+            if position < first:
+                self._lose(partition, position, first, end)
+                positions[partition] = first
         return positions
+
+    def _lose(self, partition: int, position: int, first: int, end: int) -> None:
+        """Retention has overtaken the state: go on behind what is gone, if that is wanted. Raises Fatal if not."""
+        topic, n_lost = self._settings.input.topic, first - position
+        if self._settings.input.on_lost_records == "fail":
+            raise Fatal(
+                f"{self._learned_up_to(partition, position, first, end)}: {n_lost} records were deleted before they "
+                "were read. Learn again from what there is with --rebuild, or go on without them with "
+                "input.on_lost_records: skip"
+            )
+        tell_lost(topic, partition, position, first)
+        self._adapters.telemetry.records_lost(topic, partition, n_lost)
+
+    def _learned_up_to(self, partition: int, position: int, first: int, end: int) -> str:
+        return (
+            f"{self._settings.input.topic} partition {partition}: the state has learned up to offset {position}, but "
+            f"the topic now holds {first} to {end}"
+        )
 
     def _published_input(self, manifest: Manifest | None) -> Positions:
         if manifest is None:

@@ -115,6 +115,9 @@ class Input(Section):
     """What is done with later ones."""
     idle_partition_s: Seconds = 3_600.0
     """A partition this far behind the others, in event time, no longer holds the watermark back."""
+    on_lost_records: Literal["fail", "skip"] = "fail"
+    """Where retention has deleted records of the input before they were read: stop and say so, or go on behind them,
+    with their number in the log and in `freshrank_lost_records_total`."""
     dedupe: Dedupe = Dedupe()
     dead_letters: DeadLetterLimit = DeadLetterLimit()
 

@@ -55,14 +55,23 @@ def new_state(settings: Settings) -> AllState:
 
 
 def serve(
-    settings: Settings, adapters: Adapters, instance: str, should_stop: Callable[[], bool], *, rebuild: bool = False
+    settings: Settings,
+    adapters: Adapters,
+    instance: str,
+    should_stop: Callable[[], bool],
+    *,
+    rebuild: bool = False,
+    reread: bool = False,
 ) -> Ended:
-    """Be the writer. Holds the lease when called. Raises Fatal; Retryable or Fenced if taking over did not succeed."""
+    """Be the writer. Holds the lease when called; `reread`: the row topics have to be read in full.
+
+    Raises Fatal; Retryable or Fenced if taking over did not succeed.
+    """
     adapters.board.stage(Stage.TAKING_OVER)
     state = new_state(settings)
     codec = JsonCodec(settings.input, keeps_features=settings.models.linear.enabled)
     publisher = Publisher(settings, digest_of(settings), state.model, state.published, adapters.output, instance)
-    recovered, loaded = TakeOver(settings, adapters, state, publisher).run(rebuild=rebuild)
+    recovered, loaded = TakeOver(settings, adapters, state, publisher).run(rebuild=rebuild, reread=reread)
     intake = Intake(state.admission, state.budget, codec.explain, adapters.letter, recovered)
     saving = settings.checkpoints
     policy = CheckpointPolicy(saving.interval_s, saving.keep, anchor_s=saving.anchor_s)

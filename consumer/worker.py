@@ -12,7 +12,7 @@ from consumer import model_report
 from consumer.adapters import Adapters
 from consumer.checkpoints.loading import AllState
 from consumer.durability import Durability
-from consumer.errors import Fatal, Fenced, Retryable
+from consumer.errors import Fatal, Fenced, OutputReplaced, Retryable
 from consumer.forgetting import Forgetting
 from consumer.intake import Intake, Taken
 from consumer.learning import quality
@@ -35,6 +35,8 @@ leave its last offsets without one."""
 class Ended(Enum):
     STOPPED = "stopped"
     LEASE_LOST = "lease lost"
+    OUTPUT_REPLACED = "output topics made anew"
+    """Serve another term: it reads what is in them, and publishes the rest anew."""
     ROLLBACK = "to be rolled back"
     """Serve another term: it begins with the rollback, or the promotion, that was asked for."""
 
@@ -82,7 +84,7 @@ class Worker:
         """Learn and publish until told to stop. What was taken is safe before it returns or raises Fatal."""
         while not should_stop() and self._refusal is None and not self._is_rolling_back:
             if not self.step():
-                return Ended.LEASE_LOST
+                return Ended.OUTPUT_REPLACED if self._durability.is_output_replaced else Ended.LEASE_LOST
         self._board.stage(Stage.STOPPING)
         self._durability.finish()
         if self._refusal is not None:
@@ -100,6 +102,8 @@ class Worker:
             self._durability.retry_later(error)
         except Fenced as error:
             self._durability.fenced(error)
+        except OutputReplaced as error:
+            self._durability.output_replaced(error)
         return self._source.has_lease() and not self._durability.is_superseded
 
     def _learn_next(self) -> None:

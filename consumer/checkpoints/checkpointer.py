@@ -130,7 +130,10 @@ class Checkpointer:
         self.phase = Phase.WRITING
 
     def saved(self) -> Saved | None:
-        """The checkpoint begun, once it is safe. Raises OSError if it failed; the next one then copies everything."""
+        """The checkpoint begun, once it is safe.
+
+        Raises OSError if it failed; the next one then copies everything. Raises Fenced where a successor has saved one.
+        """
         failure = self._writer.failure()
         if failure is not None:
             self._base = None
@@ -204,8 +207,11 @@ class Checkpointer:
         self._after_saving(notes)
 
     def _prune(self, notes: Notes) -> None:
-        """Keep the newest ones, and every one of a higher epoch: those belong to our successor."""
-        facts = [self._fact(name) for name in self._store.names() if contents.epoch_of(name) <= notes.epoch]
+        """Keep the newest ones. Where a successor has saved one, all of them are his to keep or to remove."""
+        names = self._store.names()
+        if any(contents.epoch_of(name) > notes.epoch for name in names):
+            return
+        facts = [self._fact(name) for name in names]
         newest_s = max((fact.saved_at_s for fact in facts), default=0.0)
         staying = kept(
             facts, self._policy.keep, self._policy.anchor_s, newest_s, [*self._wanted(), notes.before_promotion]

@@ -35,6 +35,9 @@ BINDING = (
 
 _SHAPING = ("models.", "users.")
 
+RESERVED_VERSIONS = 100_000
+"""A checkpoint sets so many version numbers aside, in case the output topics are lost."""
+
 GOOD = "good"
 HELD = "held"
 UNPROVEN = "unproven"
@@ -84,6 +87,12 @@ def epoch_of(name: str) -> int:
         return int(name.split("-")[1])
     except (IndexError, ValueError) as error:
         raise CorruptCheckpoint(f"{name!r} is not the name of a checkpoint") from error
+
+
+def reserved_by(name: str) -> int:
+    """Versions up to this one were set aside by the checkpoint of this name at the most, be it damaged or not."""
+    epoch_of(name)
+    return int(name.split("-")[2]) + RESERVED_VERSIONS
 
 
 def binding_of(settings: Settings) -> dict[str, str]:

@@ -27,11 +27,11 @@ from typing import Any
 
 import numpy as np
 
-from consumer.checkpoints import listing
+from consumer.checkpoints import contents, listing
 from consumer.checkpoints.exchange import exchange
 from consumer.checkpoints.listing import Entry, Listing
 from consumer.checkpoints.lock import Running, locked
-from consumer.errors import CorruptCheckpoint, Fatal
+from consumer.errors import CorruptCheckpoint, Fatal, Fenced
 from consumer.messages import Int64Array
 from consumer.tables import Array
 
@@ -46,6 +46,7 @@ REMOVED = "removed-"
 NAME = re.compile(r"checkpoint-\d+(-\d+)*")
 COPY_BYTES = 1 << 22
 MAP_BYTES = 1 << 23
+PROBE_BYTES = 4_096
 ABANDONED_S = 86_400.0
 """An unfinished checkpoint untouched for so long belongs to nobody."""
 
@@ -61,6 +62,22 @@ class LocalStore:
             directory.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise Fatal(f"the checkpoint directory {directory} cannot be made: {error.strerror}") from error
+
+    def require_writable(self) -> None:
+        """Raises Fatal, with the reason, where nothing can be saved: better told before anybody is fenced."""
+        probe = self._directory / f"{UNFINISHED}{uuid.uuid4().hex}"
+        try:
+            self.names()
+            probe.mkdir()
+            (probe / "probe").write_bytes(b"\0" * PROBE_BYTES)
+            _sync(probe / "probe")
+        except OSError as error:
+            raise Fatal(
+                f"nothing can be saved in the checkpoint directory {self._directory}: {error.strerror}. "
+                f"User {os.getuid()} needs to write there, and free space; checkpoints.directory names another"
+            ) from error
+        finally:
+            shutil.rmtree(probe, ignore_errors=True)
 
     def names(self) -> Sequence[str]:
         return sorted(path.name for path in self._directory.iterdir() if NAME.fullmatch(path.name) and path.is_dir())
@@ -88,7 +105,7 @@ class LocalStore:
     def _remove_abandoned(self) -> None:
         """Our own unfinished checkpoint, and what processes that have died left behind."""
         for path in (*self._directory.glob(f"{UNFINISHED}*"), *self._directory.glob(f"{REMOVED}*")):
-            if path == self._unfinished or time.time() - path.stat().st_mtime > ABANDONED_S:
+            if path == self._unfinished or _age_s(path) > ABANDONED_S:
                 shutil.rmtree(path)
 
     def write_rows(self, array: str, rows: Int64Array, values: Array) -> None:
@@ -119,6 +136,7 @@ class LocalStore:
         self._list(entries, notes)
         if (self._directory / name).exists():  # of the same moment: its writer failed behind the rename
             self.remove(name)
+        self._refuse_beside_a_successor(name)
         self._unfinished.rename(self._directory / name)
         _sync(self._directory)
 
@@ -128,6 +146,13 @@ class LocalStore:
         path.write_bytes(listing.encode(entries, notes))
         _sync(path)
         _sync(self._unfinished)
+
+    def _refuse_beside_a_successor(self, name: str) -> None:
+        """Asked just before the rename. Should a process fall asleep between the two, what it still makes visible
+        belongs to an older epoch, and nobody takes it for the newest."""
+        newest = max(self.names(), default=name)
+        if contents.epoch_of(newest) > contents.epoch_of(name):
+            raise Fenced(f"{name} is not kept: {newest} is of a later writer")
 
     def remove(self, name: str) -> None:
         # Renamed first, so that a half-removed checkpoint is never taken for a whole one.
@@ -312,6 +337,14 @@ def _allocate(path: Path, n_bytes: int) -> None:
         return
     with path.open("r+b") as file:
         os.posix_fallocate(file.fileno(), 0, n_bytes)
+
+
+def _age_s(path: Path) -> float:
+    """Since it was changed; 0 where another process has taken it away meanwhile."""
+    try:
+        return time.time() - path.stat().st_mtime
+    except FileNotFoundError:
+        return 0.0
 
 
 def _crc32(path: Path) -> int:

@@ -7,6 +7,8 @@ import threading
 from collections.abc import Callable
 from typing import Protocol
 
+from consumer.errors import Fenced
+
 Task = Callable[[], None]
 
 
@@ -85,7 +87,7 @@ class InlineWriter:
             return
         try:
             task()
-        except OSError as error:
+        except (OSError, Fenced) as error:
             self._failure = error
 
     def failure(self) -> BaseException | None:

@@ -28,6 +28,7 @@ from consumer.kafka.metadata import bounds_of, partitions_of
 from consumer.kafka.positions import HandedOut
 from consumer.kafka.record_reader import Fault
 from consumer.kafka.turns import Turns
+from consumer.lost_records import tell_lost
 from consumer.messages import Positions, RecordBatch
 from consumer.settings import Settings
 
@@ -46,6 +47,10 @@ def _nobody_cares() -> None:
     return None
 
 
+def _nobody_counts(_partition: int, _n_records: int) -> None:
+    return None
+
+
 class KafkaInput:
     """A member of the model's group from the moment it is made; reads once it has the lease and is told where.
 
@@ -57,7 +62,12 @@ class KafkaInput:
     """
 
     def __init__(
-        self, settings: Settings, *, clock: Clock | None = None, on_rebalance: Callable[[], None] = _nobody_cares
+        self,
+        settings: Settings,
+        *,
+        clock: Clock | None = None,
+        on_rebalance: Callable[[], None] = _nobody_cares,
+        on_lost: Callable[[int, int], None] = _nobody_counts,
     ) -> None:
         properties = member_properties(settings)
         self._topic = settings.input.topic
@@ -66,6 +76,8 @@ class KafkaInput:
         self._instance_id = instance_id(settings)
         self._clock = clock or SystemClock()
         self._on_rebalance = on_rebalance
+        self._skips_lost = settings.input.on_lost_records == "skip"
+        self._on_lost = on_lost
         self._poll_interval_s = float(properties.get("max.poll.interval.ms", DEFAULT_MAX_POLL_INTERVAL_MS)) / 1000
         self._turns = Turns()
         self._handed_out = HandedOut()
@@ -241,7 +253,7 @@ class KafkaInput:
         if code == KafkaError._PARTITION_EOF:
             self._handed_out.reach_end(fault.partition, fault.offset)
         elif code in _OUT_OF_RANGE:
-            self._failure = self._fell_behind(fault.partition, fault.offset)
+            self._fell_behind(fault.partition, fault.offset)
         elif is_refusal(fault.error) or code in _DAMAGED or code == KafkaError.UNKNOWN_TOPIC_OR_PART:
             self._failure = translated(fault.error, f"{where} at {fault.offset}")
         else:
@@ -259,12 +271,23 @@ class KafkaInput:
         elif error.code() != KafkaError._PARTITION_EOF:
             log.warning("as a member of %s: %s (goes on by itself)", self._group, error.str())
 
-    def _fell_behind(self, partition: int, position: int) -> Fatal:
+    def _fell_behind(self, partition: int, position: int) -> None:
         try:
             held = self._bounds().get(partition)
         except FreshrankError as error:
-            return Fatal(f"{self._topic} [{partition}]: position {position} lies outside the log; {error}")
-        return self._outside(partition, position, held)
+            self._failure = Fatal(f"{self._topic} [{partition}]: position {position} lies outside the log; {error}")
+            return
+        if self._skips_lost and held is not None and position < held[0]:
+            self._go_on_behind(partition, position, held[0])
+        else:
+            self._failure = self._outside(partition, position, held)
+
+    def _go_on_behind(self, partition: int, position: int, first: int) -> None:
+        """What was gathered of the partition lies before the gap, and stays."""
+        self._records.unassign([partition])
+        self._records.assign({partition: first})
+        tell_lost(self._topic, partition, position, first)
+        self._on_lost(partition, first - position)
 
     def _outside(self, partition: int, position: int, held: tuple[int, int] | None) -> Fatal:
         """`held`: first offset and end of the partition; None: there is no such partition."""
@@ -272,7 +295,8 @@ class KafkaInput:
         return Fatal(
             f"{self._topic} [{partition}]: position {position} lies outside the log, which holds {what}. "
             "Either retention deleted records that were not read yet, or the topic was made anew. "
-            "Learn again from what is left with `freshrank run --rebuild`."
+            "Learn again from what is left with `freshrank run --rebuild`; where records were deleted, "
+            "`input.on_lost_records: skip` goes on without them."
         )
 
     def _rebalanced(self) -> None:

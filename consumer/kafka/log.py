@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Final
 
@@ -30,20 +30,33 @@ _PASSING: Final = frozenset({KafkaError._ALL_BROKERS_DOWN, KafkaError._TRANSPORT
 class KafkaLog:
     """Consumers assigned by hand, in no group. Several reads may be under way at once, each on a consumer of its own.
 
-    Not thread-safe. Raises BadSettings where librdkafka refuses a property.
+    Not thread-safe. Raises BadSettings where librdkafka refuses a property. `while_waiting` is called with each piece
+    that is read, and while none comes.
     """
 
-    def __init__(self, settings: Settings, *, clock: Clock | None = None) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        clock: Clock | None = None,
+        while_waiting: Callable[[], None] = lambda: None,
+    ) -> None:
         self._settings = settings
         # A finite read waits for its end, not for a full fetch.
         self._properties = {**reader_properties(settings), "fetch.min.bytes": 1, "fetch.wait.max.ms": 20}
         self._clock = clock or SystemClock()
+        self._while_waiting = while_waiting
         self._idle: list[Consumer] = []
         self._refusal: FreshrankError | None = None
 
     def partitions(self, topic: str) -> Sequence[int]:
         with self._borrowed() as consumer:
             return self._partitions(consumer, topic)
+
+    def ends(self, topic: str) -> Positions:
+        with self._borrowed() as consumer:
+            bounds = bounds_of(consumer, topic, self._partitions(consumer, topic), ANSWER_TIMEOUT_S)
+        return {partition: end for partition, (_, end) in bounds.items()}
 
     def read(self, topic: str, start: Positions) -> Iterator[StoredRecord]:
         """As the port says. The end is the last stable offset, so records of a transaction still open aren't waited
@@ -101,6 +114,7 @@ class KafkaLog:
             moved_at_s = self._clock.monotonic_s()
             while ends:
                 messages = consumer.consume(PIECE, WAIT_S)
+                self._while_waiting()
                 if messages:
                     moved_at_s = self._clock.monotonic_s()
                 for message in messages:

@@ -33,14 +33,25 @@ SERVE_EVERY: Final = 2_000
 
 
 class KafkaOutput:
-    """Not thread-safe. Every wait ends: after `OPEN_TIMEOUT_S`, the transaction's own timeout or `ABORT_TIMEOUT_S`."""
+    """Not thread-safe. Every wait ends: after `OPEN_TIMEOUT_S`, the transaction's own timeout or `ABORT_TIMEOUT_S`.
 
-    def __init__(self, settings: Settings, *, clock: Clock | None = None, writes_as: str | None = None) -> None:
+    `while_waiting` is called every few seconds meanwhile: whoever waits for a broker is alive.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        clock: Clock | None = None,
+        writes_as: str | None = None,
+        while_waiting: Callable[[], None] = lambda: None,
+    ) -> None:
         """`writes_as`: the transactional id, by default the model's writer's."""
         self._settings = settings
         self._id = writes_as or transactional_id(settings)
         self._properties = {**producer_properties(settings), "transactional.id": self._id}
         self._clock = clock or SystemClock()
+        self._while_waiting = while_waiting
         self._timeout_s = settings.kafka.transaction_timeout_s
         self._producer: Producer | None = None
         self._ends: dict[tuple[str, int], int] = {}
@@ -82,6 +93,7 @@ class KafkaOutput:
         deadline_s = self._clock.monotonic_s() + self._timeout_s
         while left:
             left = self._served(producer.flush, min(CALL_S, self._timeout_s))
+            self._while_waiting()
             self._raise_failure()
             if left and self._clock.monotonic_s() >= deadline_s:
                 raise Retryable(f"{left} records were not delivered within {self._timeout_s:g} s")
@@ -150,6 +162,7 @@ class KafkaOutput:
                 return
             except BufferError as full:
                 self._served(producer.poll, 0.05)
+                self._while_waiting()
                 if self._clock.monotonic_s() >= deadline_s:
                     raise Retryable(f"the producer's queue stayed full for {self._timeout_s:g} s") from full
             except KafkaException as error:
@@ -187,6 +200,7 @@ class KafkaOutput:
         deadline_s = self._clock.monotonic_s() + timeout_s
         while True:
             left_s = deadline_s - self._clock.monotonic_s()
+            self._while_waiting()
             try:
                 call(max(0.1, min(CALL_S, left_s)))
                 return

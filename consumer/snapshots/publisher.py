@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from consumer.errors import Fatal
+from consumer.errors import Fatal, OutputReplaced
 from consumer.messages import OutputRecord, Positions
 from consumer.models.state import ModelState
 from consumer.ports import TransactionalOutput
@@ -86,7 +86,10 @@ class Publisher:
         return cut(self.version + 1, self._model, self.rows, publish, moment.at_s, moment.watermark_ms)
 
     def publish(self, version: Version, moment: Moment, dead_letters: Sequence[OutputRecord]) -> Written:
-        """Write and commit the version just cut. On Retryable nothing has changed; on Fenced see `settle`."""
+        """Write and commit the version just cut. On Retryable nothing has changed; on Fenced see `settle`.
+
+        Raises OutputReplaced where a row topic has become shorter than it was.
+        """
         number = version.number
         if number > self.last_reserved:
             raise Fatal(
@@ -96,6 +99,7 @@ class Publisher:
         self._output.begin()
         self._output.write([*dead_letters, *version.records()])
         delivered = self._output.flush()
+        self._require_same_topics(delivered)
         manifest = self._manifest(version, moment, self._advanced(delivered))
         key = self._settings.model.encode()
         self._output.write([OutputRecord(self._settings.publish.manifests_topic, key, formats.encode(manifest))])
@@ -128,6 +132,15 @@ class Publisher:
         """Leave the transaction after a Retryable."""
         self._in_doubt = None
         self._output.abort()
+
+    def _require_same_topics(self, delivered: Mapping[str, Positions]) -> None:
+        for topic, known in self.output_positions.items():
+            for partition, end in delivered.get(topic, {}).items():
+                if end <= known.get(partition, 0):
+                    raise OutputReplaced(
+                        f"{topic} partition {partition} was {known[partition]} long and now ends at {end}; all rows "
+                        "are published anew"
+                    )
 
     def _confirm(self) -> None:
         assert self._in_doubt is not None  # set by the callers

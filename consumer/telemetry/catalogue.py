@@ -118,6 +118,12 @@ DEDUPE_OVERFLOW = Metric(
     "counter",
     "Event ids forgotten before their time because the dedupe window was full.",
 )
+LOST_RECORDS = Metric(
+    "freshrank_lost_records_total",
+    "counter",
+    "Records that were deleted from the input before they were read, where input.on_lost_records is skip.",
+    (_TOPIC, _PARTITION),
+)
 LAG_RECORDS = Metric(
     "freshrank_consumer_lag_records",
     "gauge",

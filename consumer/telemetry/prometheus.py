@@ -69,6 +69,10 @@ class PrometheusTelemetry:
     def dead_letters(self, counts: Mapping[str, int]) -> None:
         self._add_each(catalogue.DEAD_LETTERS, counts)
 
+    def records_lost(self, topic: str, partition: int, n_records: int) -> None:
+        with self._lock:
+            self._of(catalogue.LOST_RECORDS).add(n_records, topic, str(partition))
+
     def dedupe_overflowed(self, n_ids: int) -> None:
         with self._lock:
             self._of(catalogue.DEDUPE_OVERFLOW).add(n_ids)

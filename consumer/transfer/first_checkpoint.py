@@ -15,7 +15,7 @@ from consumer.checkpoints.contents import Notes
 from consumer.checkpoints.loading import AllState
 from consumer.checkpoints.writer import InlineWriter
 from consumer.clock import Clock
-from consumer.errors import CorruptCheckpoint, Fatal
+from consumer.errors import CorruptCheckpoint, Fatal, Fenced
 from consumer.messages import Positions
 from consumer.ports import CheckpointStore, OutputLog, TransactionalOutput
 from consumer.recovery import Standing, read_standing
@@ -83,13 +83,15 @@ def write_first_checkpoint(deployment: Deployment, state: AllState, positions: P
         saved_at=formats.timestamp(deployment.clock.wall_s()),
         binding=contents.binding_of(settings),
     )
-    name = _save(deployment, state, notes)
-    newest = max(read_standing(deployment.log, settings).epoch, *(contents.epoch_of(n) for n in store.names()))
-    if newest > epoch:
+    try:
+        name = _save(deployment, state, notes)
+        if read_standing(deployment.log, settings).epoch > epoch or contents.epoch_of(max(store.names())) > epoch:
+            raise Fenced("the checkpoint is saved, and is not the newest")
+    except Fenced as error:
         raise Fatal(
-            f"a worker of model {settings.model!r} took over meanwhile (epoch {newest}) and goes on from its own "
-            "state: stop all workers of the model, then warm-start again"
-        )
+            f"a worker of model {settings.model!r} took over meanwhile and goes on from its own state: stop all "
+            "workers of the model, then warm-start again"
+        ) from error
     return name
 
 

@@ -208,6 +208,7 @@ HEALTHY = Row(
             [
                 Query("sum(rate(freshrank_clock_skewed_events_total{@}[$__rate_interval]))", "clock skew"),
                 Query("sum(rate(freshrank_dedupe_overflow_total{@}[$__rate_interval]))", "dedupe overflow"),
+                Query("sum(rate(freshrank_lost_records_total{@}[$__rate_interval])) or vector(0)", "lost records"),
                 Query("sum(rate(freshrank_capped_events_total{@}[$__rate_interval]))", "capped"),
             ],
             "reqps",

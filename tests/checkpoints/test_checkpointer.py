@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from consumer.checkpoints import contents
 from consumer.checkpoints.checkpointer import Checkpointer, CheckpointPolicy, Phase
 from consumer.checkpoints.writer import InlineWriter
+from consumer.errors import Fenced
 from consumer.tables import Array
 from tests.checkpoints.rigs import SETTINGS, Rig, SlowWriter, TwoTables
 from tests.checkpoints.states import arrays_of, learn, new_state, notes_of, publish
@@ -147,14 +148,43 @@ def test_a_damaged_base_is_a_failure_after_which_everything_is_copied() -> None:
     rig.require_right(rig.save())
 
 
-def test_the_newest_ones_are_kept_and_those_of_a_successor_always() -> None:
+def test_the_newest_ones_are_kept() -> None:
     rig = Rig(keep=2)
-    for epoch in (9, 8):
-        FakeStore(rig.disk).begin(None)
-        FakeStore(rig.disk).commit(contents.name_of(notes_of(SETTINGS, version=1, epoch=epoch)), b"{}")
     names = [rig.save(epoch=3) for _ in range(4)]
-    assert sorted(rig.disk.complete) == [*names[2:], *sorted(n for n in rig.disk.complete if "-000000000" in n)[2:]]
-    assert len(rig.disk.complete) == 4
+    assert sorted(rig.disk.complete) == names[2:]
+
+
+def save_as_successor(rig: Rig) -> None:
+    store = FakeStore(rig.disk)
+    store.begin(None)
+    store.commit(contents.name_of(notes_of(SETTINGS, version=1, epoch=9)), b"{}")
+
+
+def test_a_writer_whose_successor_has_saved_saves_nothing_more() -> None:
+    rig = Rig(keep=2)
+    rig.save(epoch=3)
+    save_as_successor(rig)
+    before = sorted(rig.disk.complete)
+    rig.state.set(0)
+    rig.checkpointer.hurry(rig.now_s)
+    rig.freeze(epoch=3)
+    with pytest.raises(Fenced, match="later writer"):
+        rig.checkpointer.saved()
+    assert sorted(rig.disk.complete) == before
+
+
+def test_a_writer_that_is_replaced_just_behind_its_rename_removes_nothing() -> None:
+    rig = Rig(keep=1)
+    first = rig.save(epoch=3)
+
+    def replaced(name: str) -> None:
+        if name == "commit_checkpoint":
+            rig.calls.after_call = lambda _: None
+            save_as_successor(rig)
+
+    rig.calls.after_call = replaced
+    second = rig.save(epoch=3)
+    assert {first, second} < set(rig.disk.complete)
 
 
 def test_an_old_one_that_cannot_be_removed_spoils_nothing(caplog: pytest.LogCaptureFixture) -> None:

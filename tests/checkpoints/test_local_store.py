@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from pathlib import Path
 
@@ -89,6 +90,26 @@ def test_other_things_in_the_directory_are_no_checkpoints(store: LocalStore, tmp
         (tmp_path / name).mkdir()
     (tmp_path / name_of(2)).write_text("a file")
     assert store.names() == [name_of(1)]
+
+
+def test_a_directory_that_can_be_written_passes_the_probe_and_keeps_nothing_of_it(
+    store: LocalStore, tmp_path: Path
+) -> None:
+    before = sorted(tmp_path.iterdir())
+    store.require_writable()
+    assert sorted(tmp_path.iterdir()) == before
+
+
+@pytest.mark.parametrize("failing", ["mkdir", "write_bytes"])
+def test_a_directory_that_cannot_be_written_is_fatal_with_the_reason(
+    store: LocalStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, failing: str
+) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise OSError(errno.EROFS, os.strerror(errno.EROFS))
+
+    monkeypatch.setattr(Path, failing, refuse)
+    with pytest.raises(Fatal, match=rf"{tmp_path}: Read-only file system\. .*checkpoints\.directory"):
+        store.require_writable()
 
 
 def test_a_directory_that_cannot_be_made_is_fatal_and_named(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from consumer.errors import CorruptCheckpoint
+from consumer.errors import CorruptCheckpoint, Fenced
 from consumer.tables import Array
 from tests.checkpoints.stores import InMemory, Medium, OnDisk, name_of, require_same, save
 
@@ -83,9 +83,16 @@ def test_rows_of_another_shape_or_type_begin_the_array_anew(medium: Medium, wide
 
 def test_names_ascend_by_epoch_and_then_by_version(medium: Medium) -> None:
     store = medium.store()
-    for epoch, version in ((2, 1), (1, 30), (1, 4)):
+    for epoch, version in ((1, 30), (1, 4), (2, 1)):
         save(store, name_of(version, epoch), {"a": A})
     assert store.names() == [name_of(4, 1), name_of(30, 1), name_of(1, 2)]
+
+
+def test_beside_a_checkpoint_of_a_later_writer_none_of_an_older_one_appears(medium: Medium) -> None:
+    save(medium.store(), name_of(4, 2), {"a": A})
+    with pytest.raises(Fenced, match="later writer"):
+        save(medium.store(), name_of(5, 1), {"a": A})
+    assert medium.store().names() == [name_of(4, 2)]
 
 
 def test_a_removed_checkpoint_is_gone(medium: Medium) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import subprocess
 import sys
@@ -54,7 +55,7 @@ def create_topics(settings: Settings, input_partitions: int | None = None) -> No
 
 @cache
 def _admin(bootstrap_servers: str) -> AdminClient:
-    return AdminClient({"bootstrap.servers": bootstrap_servers})
+    return AdminClient({"bootstrap.servers": bootstrap_servers, "log_level": 0})
 
 
 def members(settings: Settings) -> set[str]:
@@ -65,11 +66,24 @@ def members(settings: Settings) -> set[str]:
 
 
 class WorkerProcess:
-    """One `freshrank run`. Use it in a `with` block: what still runs at its end is killed."""
+    """One `freshrank run`. Use it in a `with` block: what still runs at its end is killed.
 
-    def __init__(self, settings: Settings, directory: Path, instance: str = "slot-0") -> None:
+    `settings` may be replaced before a start; `module` is what is run, `variables` are added to its environment.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        directory: Path,
+        instance: str = "slot-0",
+        *,
+        module: str = "consumer",
+        variables: Mapping[str, str] | None = None,
+    ) -> None:
         self.settings = settings
         self._instance = instance
+        self._module = module
+        self._environment = {**os.environ, **(variables or {})}
         self._config = directory / f"{settings.model}-{instance}.yaml"
         self.log_file = directory / f"{settings.model}-{instance}.log"
         self._process: subprocess.Popen[bytes] | None = None
@@ -82,9 +96,11 @@ class WorkerProcess:
         self._port = free_port()
         self._earlier_log = len(self.log())
         self._config.write_text(yaml.safe_dump(self._written()), encoding="utf-8")
-        command = [sys.executable, "-m", "consumer", "run", "--config", str(self._config), *options]
+        command = [sys.executable, "-m", self._module, "run", "--config", str(self._config), *options]
         with self.log_file.open("ab") as log:
-            self._process = subprocess.Popen(command, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+            self._process = subprocess.Popen(
+                command, cwd=ROOT, env=self._environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log
+            )
 
     @property
     def port(self) -> int:
@@ -104,7 +120,17 @@ class WorkerProcess:
     def is_standing_by(self) -> bool:
         """Whether it waits for the lease."""
         self.require_running()
-        return "standing by" in self.log()[self._earlier_log :] and self._instance in members(self.settings)
+        return "standing by" in self.log_since_start() and self._instance in members(self.settings)
+
+    @property
+    def pid(self) -> int:
+        assert self._process is not None, f"{self} was not started"
+        return self._process.pid
+
+    def has_ended(self) -> bool:
+        """Whether it ended by itself; `wait` has its exit code."""
+        assert self._process is not None, f"{self} was not started"
+        return self._process.poll() is not None
 
     def require_running(self) -> None:
         assert self._process is not None, f"{self} was not started"
@@ -135,6 +161,14 @@ class WorkerProcess:
     def log(self) -> str:
         """All that it and its predecessors in this slot wrote."""
         return self.log_file.read_text(encoding="utf-8", errors="replace") if self.log_file.exists() else ""
+
+    def log_since_start(self) -> str:
+        """What it wrote since it was started last."""
+        return self.log()[self._earlier_log :]
+
+    def health(self) -> int:
+        """The status that a supervisor sees at `/healthz`; 0: no answer."""
+        return self._status("healthz")
 
     def metrics(self) -> Samples:
         """Its metrics by name and labels; those of this process only."""

@@ -13,7 +13,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from consumer.errors import CorruptCheckpoint, Fatal
+from consumer.checkpoints import contents
+from consumer.errors import CorruptCheckpoint, Fatal, Fenced
 from consumer.messages import Int64Array
 from consumer.tables import Array
 from tests.fakes.calls import Calls, Crash
@@ -88,6 +89,9 @@ class FakeStore:
     def commit(self, name: str, notes: bytes) -> None:
         with self._calls.call("commit_checkpoint", name):
             arrays = self._writable()
+            newest = max(self._disk.complete, default=name)
+            if contents.epoch_of(newest) > contents.epoch_of(name):
+                raise Fenced(f"{newest} is of a later writer")
             assert name not in self._disk.complete, f"{name} exists: a checkpoint is never overwritten"
             self._disk.complete[name] = StoredCheckpoint(arrays, notes)
             self._disk.unfinished = None

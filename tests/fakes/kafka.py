@@ -214,6 +214,10 @@ class FakeLog:
             if any(log.stable_end < log.end for log in self._cluster.logs(topic)):
                 raise Retryable(f"{topic}: a transaction is open")
 
+    def ends(self, topic: str) -> Positions:
+        with self._calls.call("ends", topic):
+            return {partition: log.stable_end for partition, log in enumerate(self._cluster.logs(topic))}
+
     def read(self, topic: str, start: Positions) -> Iterator[StoredRecord]:
         with self._calls.call("read", topic, dict(start)):
             records = []

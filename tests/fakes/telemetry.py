@@ -36,6 +36,7 @@ class RecordingTelemetry:
     outcome_totals: Counter[str] = field(default_factory=Counter)
     dead_letter_totals: Counter[str] = field(default_factory=Counter)
     n_dedupe_overflowed: int = 0
+    lost: Counter[tuple[str, int]] = field(default_factory=Counter)
     updated_ages_s: dict[str, list[float]] = field(default_factory=lambda: {"live": [], "catch_up": []})
     published_ages_s: dict[str, list[float]] = field(default_factory=lambda: {"live": [], "catch_up": []})
     versions: list[PublishedVersion] = field(default_factory=list)
@@ -85,6 +86,9 @@ class RecordingTelemetry:
     def dead_letters(self, counts: Mapping[str, int]) -> None:
         self.journal.append("dead_letters")
         self.dead_letter_totals.update(counts)
+
+    def records_lost(self, topic: str, partition: int, n_records: int) -> None:
+        self.lost[topic, partition] += n_records
 
     def dedupe_overflowed(self, n_ids: int) -> None:
         self.journal.append("dedupe_overflowed")

@@ -149,6 +149,31 @@ def test_records_deleted_under_the_reader_are_fatal(real: RealWorld) -> None:
     member.close()
 
 
+def test_records_deleted_under_the_reader_are_skipped_and_counted_where_that_is_wanted(real: RealWorld) -> None:
+    for _ in range(3):
+        real.send(numbered(1000))
+    one_batch = {"max.partition.fetch.bytes": 1024, "queued.min.messages": 1, "queued.max.messages.kbytes": 1}
+    settings = real.settings_of("a", consumer=one_batch)
+    skipping = settings.model_copy(update={"input": settings.input.model_copy(update={"on_lost_records": "skip"})})
+    lost: list[tuple[int, int]] = []
+    member = with_lease(KafkaInput(skipping, on_lost=lambda partition, n: lost.append((partition, n))))
+    member.start_reading({0: 0})
+    admin = AdminClient({"bootstrap.servers": real.address})
+    for future in admin.delete_records([TopicPartition(real.settings.input.topic, 0, 2995)]).values():
+        future.result(30)
+    offsets: list[int] = []
+
+    def has_reached_the_end() -> bool:
+        offsets.extend(offset for batch in [member.poll(0.1)] if batch is not None for offset in batch.offsets.tolist())
+        return bool(offsets) and offsets[-1] == 2999
+
+    poll_until(has_reached_the_end)
+    member.close()
+    n_before = len(offsets) - 5
+    assert offsets == [*range(n_before), *range(2995, 3000)]
+    assert lost == [(0, 2995 - n_before)]
+
+
 def test_keeping_alive_loses_no_record(real: RealWorld) -> None:
     clock = ManualClock()
     real.send(numbered(3000))

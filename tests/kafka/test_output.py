@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from random import Random
 
+import numpy as np
 import pytest
 
+from consumer.clock import SystemClock
 from consumer.errors import Fatal, Fenced, Retryable
 from consumer.kafka.log import KafkaLog
 from consumer.kafka.output import KafkaOutput
@@ -66,12 +68,17 @@ def test_an_outage_is_told_within_the_transactions_timeout_and_survived(
     own_kafka: LocalBroker, topic_prefix: str
 ) -> None:
     world = RealWorld(own_kafka.bootstrap_servers, topic_prefix)
-    output = KafkaOutput(world.settings_of("a", transaction_timeout_s=5))
+    clock, moves_s = SystemClock(), list[float]()
+    output = KafkaOutput(
+        world.settings_of("a", transaction_timeout_s=10), while_waiting=lambda: moves_s.append(clock.monotonic_s())
+    )
     output.open()
     output.begin()
     own_kafka.kill()
     with pytest.raises((Retryable, Fenced)):
         deliver(output, world.rows, b"lost")
+    moves_s.append(clock.monotonic_s())
+    assert max(np.diff(moves_s)) < 5, "whoever waits for a broker has to show that he is alive"
     own_kafka.start()
     output.open()
     output.begin()

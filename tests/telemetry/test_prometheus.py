@@ -26,6 +26,7 @@ def report_everything(telemetry: Telemetry) -> None:
     telemetry.outcomes({"admitted": 90, "late": 4, "undecodable": 6})
     telemetry.dead_letters({"undecodable": 6})
     telemetry.dedupe_overflowed(3)
+    telemetry.records_lost("events", 2, 7)
     telemetry.batch_learned(90, 0.004)
     telemetry.events_updated(np.full(90, 0.15), is_live=True)
     telemetry.events_published([0.4] * 90, is_live=True)
@@ -56,6 +57,7 @@ def report_everything(telemetry: Telemetry) -> None:
         ('freshrank_events_total{outcome="admitted"}', 90),
         ('freshrank_dead_letters_total{reason="undecodable"}', 6),
         ("freshrank_dedupe_overflow_total", 3),
+        ('freshrank_lost_records_total{partition="2",topic="events"}', 7),
         ("freshrank_batch_events_total", 90),
         ("freshrank_batch_update_seconds_count", 1),
         ('freshrank_event_to_update_seconds_count{phase="live"}', 90),

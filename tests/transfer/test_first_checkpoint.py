@@ -141,7 +141,8 @@ def test_forced_on_lost_topics_version_numbers_do_not_come_back() -> None:
     assert world.manifests()[0].version > reserved
 
 
-def test_the_checkpoint_of_a_higher_epoch_is_left_alone_and_wins() -> None:
+@pytest.mark.parametrize("when", ["before", "behind"])
+def test_the_checkpoint_of_a_higher_epoch_is_left_alone_and_wins(when: str) -> None:
     world = taught()
     newest = max(world.disk.complete)
     epoch = contents.epoch_of(newest)
@@ -151,8 +152,11 @@ def test_the_checkpoint_of_a_higher_epoch_is_left_alone_and_wins() -> None:
         """A worker takes over while the checkpoint is being written."""
 
         def commit(self, name: str, notes: bytes) -> None:
-            super().commit(name, notes)
+            if when == "behind":
+                super().commit(name, notes)
             world.disk.complete[f"checkpoint-{epoch + 9:010d}-{1:015d}-{0:019d}"] = later
+            if when == "before":
+                super().commit(name, notes)
 
     overtaken = replace(deployment(world), store=Overtaken(world.disk))
     with pytest.raises(Fatal, match="took over meanwhile"):

@@ -10,6 +10,8 @@ from consumer.errors import Fatal
 from consumer.settings import Settings
 from consumer.snapshots import formats
 from consumer.worker import Ended
+from tests.fakes.calls import Calls
+from tests.fakes.kafka import FakeInput
 from tests.worker.world import World, event, settings
 
 
@@ -115,6 +117,84 @@ def test_versions_go_on_behind_all_reserved_ones_where_the_output_topics_are_new
     assert world.checksum_of(manifests[-1]) == manifests[-1].checksum
 
 
+def made_anew(world: World, *topics: str) -> None:
+    for topic in topics:
+        world.cluster.create(topic, len(world.cluster.logs(topic)))
+
+
+def test_row_topics_that_were_made_anew_are_filled_again() -> None:
+    world = learned_world(100)
+    made_anew(world, "item-scores", "item-related")
+    world.produce(visits(10, start=100))
+    n_before = len(world.manifests())
+    world.live()
+    later = world.manifests()[n_before:]
+    assert [m.version for m in world.manifests()] == list(range(1, n_before + len(later) + 1))
+    assert len(scores_of(world)) == 13
+    assert [m.version for m in later if world.checksum_of(m) != m.checksum] == []
+    assert_no_reader_waits_for_ever(world)
+
+
+def test_where_only_the_manifests_are_new_their_first_one_shows_all_rows() -> None:
+    world = learned_world(100)
+    last = world.manifests()[-1].version
+    made_anew(world, "score-manifests")
+    world.produce(visits(10, start=100))
+    world.live()
+    assert world.manifests()[0].version > last
+    assert [m.version for m in world.manifests() if world.checksum_of(m) != m.checksum] == []
+    assert len(scores_of(world)) == 13
+
+
+@pytest.mark.parametrize("n_begun", range(3, 8))
+def test_output_topics_that_are_made_anew_under_a_running_worker_are_filled_again(n_begun: int) -> None:
+    world, left = World(settings()), n_begun
+    world.produce(visits(200))
+
+    def anew(name: str) -> None:
+        nonlocal left
+        left -= name == "begin"
+        if left == 0:
+            left = -1
+            made_anew(world, "item-scores", "item-related")
+
+    def is_done(source: FakeInput) -> bool:
+        return left < 0 and len(world.manifests()) > n_begun + 5 and source.positions == {0: 200}
+
+    assert world.live(Calls(before_call=anew), should_stop=is_done) is Ended.STOPPED
+    assert world.ended == [Ended.OUTPUT_REPLACED, Ended.STOPPED]
+    manifests = world.manifests()
+    assert [m.version for m in manifests] == list(range(1, len(manifests) + 1))
+    assert world.checksum_of(manifests[-1]) == manifests[-1].checksum
+    assert len(scores_of(world)) == 13
+    assert_no_reader_waits_for_ever(world)
+
+
+def assert_no_reader_waits_for_ever(world: World) -> None:
+    """The topics are as long as the last manifest says."""
+    for topic, positions in formats.positions_of(world.manifests()[-1].output_positions).items():
+        ends = {p: log.end for p, log in enumerate(world.cluster.logs(topic))}
+        assert {p: at for p, at in positions.items() if at > ends[p]} == {}
+
+
+def test_versions_do_not_repeat_where_topics_were_lost_twice_and_the_newest_checkpoint_is_damaged() -> None:
+    world = World(settings(checkpoints={"keep": 50}))
+    world.produce(visits(60))
+    world.live()
+    topics = ("item-scores", "item-related", "score-manifests")
+    given = set[int]()
+    for start in (60, 80):
+        given |= {m.version for m in world.manifests()}
+        made_anew(world, *topics)
+        world.produce(visits(20, start=start))
+        known = set(world.disk.complete)
+        world.live()
+        for name in set(world.disk.complete) - known:
+            if start == 60:
+                world.disk.damage(name)
+    assert given.isdisjoint({m.version for m in world.manifests()})
+
+
 def test_row_topics_of_another_model_are_refused() -> None:
     world = learned_world()
     other = Settings.model_validate({**world.settings.model_dump(), "model": "other"})
@@ -138,9 +218,33 @@ def test_an_input_that_lost_what_was_not_yet_read_is_refused() -> None:
     world.produce(visits(50, start=100))
     world.cluster.delete_before("behaviour-events", 0, 120)
     with pytest.raises(
-        Fatal, match="partition 0: the state has learned up to offset 100, but the topic now holds 120 to 150"
+        Fatal,
+        match=r"partition 0: the state has learned up to offset 100, but the topic now holds 120 to 150"
+        r": 20 records were deleted before they were read.*--rebuild.*input\.on_lost_records: skip",
     ):
         world.live()
+
+
+def test_an_input_that_lost_what_was_not_yet_read_is_skipped_with_a_count_where_that_is_wanted(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    world = learned_world(100)
+    world.produce(visits(50, start=100))
+    world.cluster.delete_before("behaviour-events", 0, 120)
+    assert world.live(settings=settings(input={"on_lost_records": "skip"})) is Ended.STOPPED
+    assert world.telemetry.lost == {("behaviour-events", 0): 20}
+    assert world.telemetry.outcome_totals["admitted"] == 130
+    assert world.manifests()[-1].input_positions == {"behaviour-events": {"0": 150}}
+    assert [(r.levelname, r.message) for r in caplog.records if r.message == "records lost"] == [
+        ("ERROR", "records lost")
+    ]
+
+
+def test_an_input_that_ends_before_what_was_learned_is_refused_whatever_is_said_of_lost_records() -> None:
+    world = learned_world(100)
+    world.cluster.create("behaviour-events", 1)
+    with pytest.raises(Fatal, match=r"up to offset 100, but the topic now holds 0 to 0\. The topic was made anew"):
+        world.live(settings=settings(input={"on_lost_records": "skip"}))
 
 
 def test_a_checkpoint_of_other_binding_settings_is_refused_with_the_change_named() -> None:

@@ -66,6 +66,25 @@ def test_a_commit_of_unknown_outcome_is_settled_by_the_manifest(took_effect: boo
     assert world.dead_letter_coordinates() == [(0, 100)]
 
 
+@pytest.mark.parametrize("call", ["read", "open"])
+def test_a_commit_in_doubt_stays_so_while_the_broker_is_away(call: str) -> None:
+    world = World(settings())
+    world.produce(visits(100))
+    doubt = FailsOnce("commit", 4, Fenced("outcome unknown"), after=True)
+    n_failures = 0
+
+    def away(name: str) -> None:
+        nonlocal n_failures
+        if doubt.has_failed and name == call and n_failures < 3:
+            n_failures += 1
+            raise Retryable("the broker is away")
+
+    doubt.calls.before_call = away
+    assert world.live(doubt.calls) is Ended.STOPPED
+    assert n_failures == 3
+    assert_everything_came_out_once(world, 100)
+
+
 def test_dead_letters_whose_commit_is_in_doubt_are_not_written_twice() -> None:
     world = World(settings())
     world.produce([*visits(30), b"{broken", *visits(70, start=30)])

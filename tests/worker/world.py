@@ -63,6 +63,8 @@ class World:
     n_partitions: int = 1
     batch: int = 25
     cluster: FakeCluster = field(init=False)
+    ended: list[Ended] = field(default_factory=list)
+    """How each term ended."""
     disk: FakeDisk = field(default_factory=FakeDisk)
     telemetry: RecordingTelemetry = field(default_factory=RecordingTelemetry)
     statuses: list[Status] = field(default_factory=list)
@@ -120,13 +122,20 @@ class World:
                 letter=partial(dead_letter_record, topic=chosen.dead_letters_topic, max_bytes=1 << 20),
                 letter_coordinates=coordinates,
             )
-            while True:
+            ended = None
+            while ended in (None, Ended.ROLLBACK, Ended.OUTPUT_REPLACED):
+                reread = ended is Ended.OUTPUT_REPLACED
                 ended = term.serve(
-                    chosen, adapters, instance, lambda: self._note(board) or stop(source), rebuild=rebuild
+                    chosen,
+                    adapters,
+                    instance,
+                    lambda: self._note(board) or stop(source),
+                    rebuild=rebuild,
+                    reread=reread,
                 )
-                if ended is not Ended.ROLLBACK:
-                    return ended
+                self.ended.append(ended)
                 rebuild = False
+            return ended
         finally:
             source.die()
             self._note(board)
