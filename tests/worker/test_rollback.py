@@ -46,8 +46,9 @@ def ask(world: World, *, relearn: bool = False, id: str = "r1", version: int | N
 
 
 def world_with_a_bad_day() -> tuple[World, dict[str, float]]:
-    """What readers held before it, and a world that has published it."""
-    world = learned_world()
+    """What readers held before it, and a world that has published it and kept a checkpoint of the moment before."""
+    keeps_all = {"checkpoints": model().checkpoints.model_copy(update={"keep": 100})}
+    world = learned_world(model().model_copy(update=keeps_all))
     before = scores(world)
     world.produce([event(1_000 + i, f"visitor-{i}", "fad", at_s=30_000.0 + i) for i in range(300)])
     world.live()
