@@ -39,9 +39,14 @@ class LocalBroker:
         *,
         port: int | None = None,
         listeners: Sequence[Listener] = (),
+        starts_quickly: bool = False,
     ) -> None:
         """`properties` are laid over those of `server_properties`; `port` is by default any that is free; `listeners`
-        come beside the one without any security."""
+        come beside the one without any security.
+
+        `starts_quickly`: for one that is started again and again and has little to do in between.
+        """
+        self._options = ["-XX:TieredStopAtLevel=1"] if starts_quickly else []
         self._extra = dict(properties or {})
         self._listeners = tuple(listeners)
         self._port = port or free_port()
@@ -69,7 +74,7 @@ class LocalBroker:
         folder = self._prepared_folder()
         with self.log_file.open("ab") as log:
             self._broker = subprocess.Popen(
-                self._java("-Xmx512m", "kafka.Kafka", str(folder / "server.properties")),
+                self._java("-Xmx512m", *self._options, "kafka.Kafka", str(folder / "server.properties")),
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,

@@ -297,6 +297,7 @@ def records_lost_before_they_were_read(s: Stretch) -> None:
     name = f'freshrank_lost_records_total{{partition="{partition}",topic="{s.topic}"}}'
     assert s.worker.metrics().get(name) == n_lost
     assert "records lost" in s.worker.log_since_start()
+    s.outlive_older_checkpoints()
 
 
 def records_lost_and_not_to_be_skipped(s: Stretch) -> None:
@@ -307,30 +308,41 @@ def records_lost_and_not_to_be_skipped(s: Stretch) -> None:
     s.ends_with(1, "input.on_lost_records: skip")
     s.worker.settings = s.settings
     s.restart()
+    s.outlive_older_checkpoints()
+
+
+def rolled_back_and_learned_again(s: Stretch) -> None:
+    told_before = s.worker.log().count(" rolled back ")
+    s.ask_for_rollback()
+    until(lambda: not s.is_rollback_asked, "the rollback is done", 60)
+    s.goes_on()
+    log = s.worker.log_since_start()
+    assert s.worker.log().count(" rolled back ") > told_before or "rollback not possible" in log
+    assert "version held" not in log
 
 
 FAULTS: Mapping[str, Fault] = {
-    "killed at any moment": Fault(killed_at_any_moment, 20),
-    "killed while it takes over": Fault(killed_while_it_takes_over, 10),
-    **{f"dies at: {step}": Fault(partial(dies_at, step), 3) for step in STEPS},
-    "stopped in order": Fault(stopped_in_order, 5),
-    "broker restarted": Fault(broker_restarted, 12),
-    "broker killed": Fault(broker_killed, 12),
-    "broker away for longer than a transaction": Fault(broker_away_for_longer_than_a_transaction, 6),
+    "killed at any moment": Fault(killed_at_any_moment, 14),
+    "killed while it takes over": Fault(killed_while_it_takes_over, 7),
+    **{f"dies at: {step}": Fault(partial(dies_at, step), 2) for step in STEPS},
+    "stopped in order": Fault(stopped_in_order, 4),
+    "broker restarted": Fault(broker_restarted, 6),
+    "broker killed": Fault(broker_killed, 7),
+    "broker away for longer than a transaction": Fault(broker_away_for_longer_than_a_transaction, 4),
     "broker away while the worker starts": Fault(broker_away_while_the_worker_starts, 2),
-    "worker dies while the broker is away": Fault(worker_dies_while_the_broker_is_away, 6),
-    "disk full": Fault(disk_full, 10, needs_own_disk=True),
-    "disk read-only": Fault(disk_read_only, 10, needs_own_disk=True),
+    "worker dies while the broker is away": Fault(worker_dies_while_the_broker_is_away, 4),
+    "disk full": Fault(disk_full, 16, needs_own_disk=True),
+    "disk read-only": Fault(disk_read_only, 14, needs_own_disk=True),
     "disk full at the start": Fault(disk_full_at_the_start, 3, needs_own_disk=True),
     "disk read-only at the start": Fault(disk_read_only_at_the_start, 3, needs_own_disk=True),
     "stopped while the disk is full": Fault(stopped_while_the_disk_is_full, 3, needs_own_disk=True),
-    "newest checkpoint truncated": Fault(newest_checkpoint_truncated, 6),
-    "newest checkpoint with a flipped bit": Fault(newest_checkpoint_has_a_flipped_bit, 6),
+    "newest checkpoint truncated": Fault(newest_checkpoint_truncated, 4),
+    "newest checkpoint with a flipped bit": Fault(newest_checkpoint_has_a_flipped_bit, 4),
     "listing of the newest checkpoint with a flipped bit": Fault(listing_of_the_newest_checkpoint_has_a_flipped_bit, 4),
-    "base of the next checkpoint damaged": Fault(base_of_the_next_checkpoint_damaged, 10),
-    "paused within its session": Fault(paused_within_its_session, 12),
+    "base of the next checkpoint damaged": Fault(base_of_the_next_checkpoint_damaged, 16),
+    "paused within its session": Fault(paused_within_its_session, 16),
     "paused beyond its session": Fault(paused_beyond_its_session, 4),
-    "replaced while it slept": Fault(partial(replaced_while_it_slept, ""), 3),
+    "replaced while it slept": Fault(partial(replaced_while_it_slept, ""), 2),
     **{
         f"replaced while it slept: {step}": Fault(partial(replaced_while_it_slept, step), 2)
         for step in (
@@ -351,6 +363,7 @@ FAULTS: Mapping[str, Fault] = {
     "manifests made anew while it was stopped": Fault(manifests_made_anew_while_it_was_stopped, 2),
     "outputs made anew while it runs": Fault(outputs_made_anew_while_it_runs, 3),
     "row topics made anew while it runs": Fault(row_topics_made_anew_while_it_runs, 2),
-    "records lost before they were read": Fault(records_lost_before_they_were_read, 6),
+    "rolled back and learned again": Fault(rolled_back_and_learned_again, 6),
+    "records lost before they were read": Fault(records_lost_before_they_were_read, 5),
     "records lost, not to be skipped": Fault(records_lost_and_not_to_be_skipped, 3),
 }

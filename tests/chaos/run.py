@@ -48,6 +48,8 @@ class Report:
     n_versions: int = 0
     n_recounts: int = 0
     n_events: int = 0
+    n_started_again: int = 0
+    """Workers that ended by themselves where they might, and were started again as a supervisor does."""
     seconds: float = 0.0
     is_complete: bool = False
 
@@ -109,7 +111,7 @@ def run_stretch(
 ) -> bool:
     """Whether all of its faults came."""
     current = ""
-    with LocalBroker() as broker:
+    with LocalBroker(starts_quickly=True) as broker:
         try:
             with Stretch(broker, f"chaos-{seed}", folder, seed) as stretch:
                 for n, current in enumerate(faults, start=1):
@@ -126,6 +128,7 @@ def run_stretch(
                     console.print(f"  {seconds:5.1f} s  {current}", markup=False)
                 report.n_versions += stretch.witness.n_versions
                 report.n_recounts += stretch.n_recounts
+                report.n_started_again += stretch.n_started_again
                 report.n_events += sum(stretch.ledger.ends().values())
         except Exception as error:  # noqa: BLE001 - whatever it is, it is this fault's outcome
             tally = report.kinds.setdefault(current or "the start of a stretch", Tally())
@@ -144,7 +147,8 @@ def print_table(console: Console, report: Report) -> None:
     console.print(table)
     console.print(
         f"{report.n_faults} faults of {len(report.kinds)} kinds in {report.seconds / 60:.1f} minutes; "
-        f"{report.n_versions} versions held against {report.n_events} records, {report.n_recounts} recounts; "
+        f"{report.n_versions} versions held against {report.n_events} records, {report.n_recounts} recounts, "
+        f"{report.n_started_again} workers started again; "
         f"seed {report.seed}",
         markup=False,
     )

@@ -13,12 +13,13 @@ from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
 
-from confluent_kafka import ConsumerGroupTopicPartitions, TopicPartition
+from confluent_kafka import Consumer, ConsumerGroupTopicPartitions, TopicPartition
 from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewPartitions
 
-from consumer.checkpoints import contents
+from consumer.checkpoints import contents, requests
 from consumer.checkpoints.local_store import LocalStore
+from consumer.checkpoints.requests import RollbackRequest
 from consumer.kafka.topic_admin import TopicAdmin
 from consumer.settings import Settings
 from tests.broker import LocalBroker
@@ -37,7 +38,8 @@ from tests.end_to_end.workers import WorkerProcess, create_topics, settings_of
 PER_SECOND = 400.0
 N_PARTITIONS = 2
 TRANSACTION_TIMEOUT_S = 5.0
-GOES_ON_S = 90.0
+OWN_DOUBLE = "left the group for good"
+GOES_ON_S = 180.0
 """So long may it take until what had come in when a fault was over is published."""
 
 
@@ -78,6 +80,7 @@ class Stretch:
         self.slots = [Slot(self.settings, folder, f"slot-{n}") for n in range(2)]
         self.admin = AdminClient({"bootstrap.servers": broker.bootstrap_servers, "log_level": 0})
         self.n_recounts = 0
+        self.n_started_again = 0
         self._stack = ExitStack()
 
     @property
@@ -120,15 +123,17 @@ class Stretch:
     def goes_on(self, *, restarts: int = 0) -> None:
         """Wait until all that has come in by now is published, and hold it against the ledger.
 
-        A worker that ends meanwhile is started again so many times, as a supervisor would.
+        A worker that ends meanwhile is started again so many times, as a supervisor would; and whenever the brokers took
+        it for its own double, which happens where they lose an answer while it joins the group.
         """
         ends, left = self.ledger.ends(), restarts
 
         def is_published() -> bool:
             nonlocal left
             self.producer.require_sound()
-            if self.worker.has_ended() and left > 0:
+            if self.worker.has_ended() and (left > 0 or OWN_DOUBLE in self.worker.log_since_start()):
                 left -= 1
+                self.n_started_again += 1
                 self.worker.wait()
                 self.worker.start()
             self.worker.require_running()
@@ -196,6 +201,22 @@ class Stretch:
         before = self.newest_checkpoint()
         self._until(lambda: self.newest_checkpoint() > before, "a checkpoint is saved again")
 
+    def outlive_older_checkpoints(self) -> None:
+        """Until none is left to be fallen back to that knows less than the ledger says is lost."""
+        for _ in range(3):
+            self.await_new_checkpoint()
+
+    def ask_for_rollback(self) -> None:
+        """As `freshrank rollback --relearn` does: state and positions return to the last good checkpoint."""
+        store = LocalStore(self.medium.directory)
+        name = requests.target_of(requests.readable(store), None)
+        asked = RollbackRequest(id=f"{self.rng.random()}", checkpoint=name, relearn=True)
+        store.put_request(requests.encode(asked))
+
+    @property
+    def is_rollback_asked(self) -> bool:
+        return LocalStore(self.medium.directory).request() is not None
+
     def delete_records(self, partition: int, before: int) -> None:
         asked = self.admin.delete_records([TopicPartition(self.topic, partition, before)])
         for future in asked.values():
@@ -231,9 +252,14 @@ class Stretch:
 
     def committed_offsets(self) -> dict[int, int]:
         """The group's, by partition of the input."""
-        asked = self.admin.list_consumer_group_offsets([ConsumerGroupTopicPartitions(self.settings.group_id)])
-        found = asked[self.settings.group_id].result(30).topic_partitions
-        return {at.partition: at.offset for at in found if at.topic == self.topic and at.error is None}
+        consumer = Consumer(
+            {"bootstrap.servers": self.broker.bootstrap_servers, "group.id": self.settings.group_id, "log_level": 0}
+        )
+        try:
+            found = consumer.committed([TopicPartition(self.topic, p) for p in self.ledger.ends()], timeout=30)
+        finally:
+            consumer.close()
+        return {at.partition: at.offset for at in found if at.offset >= 0}
 
     def set_offsets(self, offsets: dict[int, int]) -> None:
         wanted = [TopicPartition(self.topic, p, offset) for p, offset in offsets.items()]

@@ -140,14 +140,15 @@ def manifests(published: Published) -> list[Manifest]:
     return [json.loads(row.value) for row in rows if row.key == key and row.value is not None]
 
 
-def broken_versions(published: Published) -> list[int]:
-    """Versions whose rows, as they lie in the log below the manifest's positions, don't give its checksum."""
+def broken_versions(published: Published, after: int = 0) -> list[int]:
+    """Versions whose rows, as they lie in the log below the manifest's positions, don't give its checksum; those up to
+    `after` are of row topics that are gone."""
     log: dict[Partition, list[Row]] = defaultdict(list)
     for topic in (published.scores, published.related):
         for row in committed(published.bootstrap_servers, topic):
             log[topic, row.partition].append(row)
     rows, taken, broken = Rows(), dict.fromkeys(log, 0), []
-    for manifest in manifests(published):
+    for manifest in (manifest for manifest in manifests(published) if manifest["version"] > after):
         for partition, end in ends_of(manifest).items():
             while taken.get(partition, 0) < len(log[partition]) and log[partition][taken[partition]].offset < end:
                 rows.put(log[partition][taken[partition]])
