@@ -51,7 +51,7 @@ def forget_user(
     from consumer.checkpoints import erasures
     from consumer.kafka.starting_points import end_of_input
 
-    erasure = erasures.erasure_of(ids, end_of_input(settings), time.time_ns() // 1_000_000)
+    erasure = erasures.erasure_of(ids, end_of_input(settings, counts_open=True), time.time_ns() // 1_000_000)
     number = store.add_erasure(erasures.encode(erasure))
     console.say(f"asked to forget {len(erasure.users):,} users (request {number})")
     if not _is_done(store, number, wait_s):
