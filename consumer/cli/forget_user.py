@@ -41,7 +41,7 @@ def forget_user(
     The worker that holds the lease does it within a second, a stopped one when it next starts; the checkpoints follow
     with the next one (checkpoints.interval_s). What they did up to now enters no history any more, however often the
     input is read again; what it taught about items stays. What they do from now on begins a new history. The request
-    has hashes of ids only. README.md says what the input and the dead letters still hold.
+    has hashes of ids only. docs/operations.md says what stays in the input and in the dead letters.
     """
     settings = options.settings_of(config)
     console.be_quiet()
