@@ -41,7 +41,7 @@ def forget_user(
     The worker that holds the lease does it within a second, a stopped one when it next starts; the checkpoints follow
     with the next one (checkpoints.interval_s). What they did up to now enters no history any more, however often the
     input is read again; what it taught about items stays. What they do from now on begins a new history. The request
-    has hashes of ids only. README.md says what the input and the dead letters still hold.
+    has hashes of ids only. docs/operations.md says what stays in the input and in the dead letters.
     """
     settings = options.settings_of(config)
     console.be_quiet()
@@ -51,7 +51,7 @@ def forget_user(
     from consumer.checkpoints import erasures
     from consumer.kafka.starting_points import end_of_input
 
-    erasure = erasures.erasure_of(ids, end_of_input(settings), time.time_ns() // 1_000_000)
+    erasure = erasures.erasure_of(ids, end_of_input(settings, counts_open=True), time.time_ns() // 1_000_000)
     number = store.add_erasure(erasures.encode(erasure))
     console.say(f"asked to forget {len(erasure.users):,} users (request {number})")
     if not _is_done(store, number, wait_s):

@@ -24,7 +24,7 @@ def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> LocalStore:
     """A model's, with one checkpoint; its input ends at 1,234."""
     folder = tmp_path / "checkpoints"
     monkeypatch.setenv("FRESHRANK__CHECKPOINTS__DIRECTORY", str(folder))
-    monkeypatch.setattr("consumer.kafka.starting_points.end_of_input", lambda settings: {0: 1_234})
+    monkeypatch.setattr("consumer.kafka.starting_points.end_of_input", lambda settings, counts_open: {0: 1_234})
     store = LocalStore(folder)
     save_one(store, forgotten=0)
     return store

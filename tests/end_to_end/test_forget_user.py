@@ -1,5 +1,5 @@
-"""A user whose name is a marker, good, bad and forgotten, on a real Kafka: afterwards he is where README.md says, in
-the input and in the dead letters, and nowhere else."""
+"""A user whose name is a marker, good, bad and forgotten, on a real Kafka: afterwards he is in the input and in the
+dead letters, as docs/operations.md says, and nowhere else."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def files_with(directory: Path, needle: bytes) -> list[str]:
 def pages(worker: WorkerProcess) -> str:
     """All that it serves."""
     found = []
-    for page in ("metrics", "healthz", "readyz"):
+    for page in ("", "status.json", "metrics", "healthz", "readyz"):
         with urlopen(f"{worker.url}{page}", timeout=5) as answer:
             found.append(answer.read().decode())
     return "\n".join(found)

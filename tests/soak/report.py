@@ -98,16 +98,15 @@ class Report:
         return found
 
     def table(self) -> Table:
-        """Memory over time."""
+        """Memory over time, in 80 columns: events in millions, resident memory and the state in MiB, rows."""
         title = f"{self.n_events:,} events, {self.events_per_s:,.0f} a second"
-        names = ("events", "s", "resident MiB", "state MiB", "users", "items", "event ids", "departed", "shown")
+        names = ("10^6", "s", "RSS/MiB", "state", "users", "items", "ids", "departed", "shown")
         table = Table(*names, title=title, title_justify="left")
         for one in self._thinned():
             rows = (one.rows[kind] for kind in (*LIKELY_ROWS, "departed_items"))
-            figures = (f"{n:,}" for n in (*rows, one.n_shown))
-            table.add_row(
-                f"{one.n_events:,}", f"{one.at_s:.0f}", f"{one.resident_mib:.0f}", f"{one.state_mib:.0f}", *figures
-            )
+            figures = (str(n) for n in (*rows, one.n_shown))
+            memory = f"{one.resident_mib:.0f}", f"{one.state_mib:.0f}"
+            table.add_row(f"{one.n_events / 1e6:.2f}", f"{one.at_s:.0f}", *memory, *figures)
         return table
 
     def summary(self) -> str:

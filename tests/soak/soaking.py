@@ -115,6 +115,7 @@ def _settings(bootstrap_servers: str, folder: Path, plan: Plan) -> Settings:
     for name, section in plan.limits.items():
         sections[name] = {**sections[name], **section}
     sections["input"]["dedupe"] = {**named.input.dedupe.model_dump(), **plan.limits["input"]["dedupe"]}
+    sections["telemetry"]["log_level"] = "error"  # a stream that is ever new drifts all the time
     return Settings.model_validate(sections)
 
 
