@@ -123,8 +123,8 @@ class Stretch:
     def goes_on(self, *, restarts: int = 0) -> None:
         """Wait until all that has come in by now is published, and hold it against the ledger.
 
-        A worker that ends meanwhile is started again so many times, as a supervisor would; and whenever the brokers took
-        it for its own double, which happens where they lose an answer while it joins the group.
+        A worker that ends meanwhile is started again so many times, as a supervisor would; and whenever the brokers
+        took it for its own double, which happens where they lose an answer while it joins the group.
         """
         ends, left = self.ledger.ends(), restarts
 
