@@ -3,19 +3,21 @@ PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 
-.PHONY: help demo test check format broker bench quality chaos clean
+.PHONY: help demo test check format broker bench soak chaos quality dashboards clean
 .DELETE_ON_ERROR:
 
 help:
-	@echo "make demo     half a minute of freshrank in this terminal; needs no Kafka"
-	@echo "make test     all tests; those marked 'broker' need Docker, or Java 17 with Maven"
-	@echo "make check    what CI runs: format, lint, types, import contracts, tests"
-	@echo "make format   put the code into its format"
-	@echo "make broker   a real Kafka on a local port until Ctrl-C (Java 17 and Maven)"
-	@echo "make bench    speed and memory, in one table and in build/bench.json"
-	@echo "make quality  recall, calibration, freshness and drift, in QUALITY.md and build/quality.json"
-	@echo "make chaos    over 200 faults of 50 kinds on a real worker and broker; SEED=N replays a run"
-	@echo "make clean    remove all that these targets made"
+	@echo "make demo       half a minute of freshrank in this terminal; needs no Kafka"
+	@echo "make test       all tests; those marked 'broker' need Docker, or Java 17 with Maven"
+	@echo "make check      what CI runs: format, lint, types, import contracts, tests"
+	@echo "make format     put the code into its format"
+	@echo "make broker     a real Kafka on a local port until Ctrl-C (Java 17 and Maven)"
+	@echo "make bench      speed and memory, in one table and in build/bench.json"
+	@echo "make soak       20 million events of ever-new users and items: memory over time, in build/soak.json"
+	@echo "make chaos      over 200 faults of 50 kinds on a real worker and broker; SEED=N replays a run"
+	@echo "make quality    recall, calibration, freshness and drift, in QUALITY.md and build/quality.json"
+	@echo "make dashboards the JSON of Grafana's dashboards, from deploy/grafana"
+	@echo "make clean      remove all that these targets made"
 
 demo: .venv/.runtime
 	@$(BIN)/freshrank demo
@@ -40,11 +42,17 @@ broker: .venv/.development
 bench: .venv/.development
 	@$(BIN)/python -m tests.bench
 
-quality: .venv/.development
-	@$(BIN)/python -m tests.quality
+soak: .venv/.development
+	@$(BIN)/python -m tests.soak
 
 chaos: .venv/.development
 	@$(BIN)/python -m tests.chaos $(if $(SEED),--seed $(SEED))
+
+quality: .venv/.development
+	@$(BIN)/python -m tests.quality
+
+dashboards: .venv/.development
+	@$(BIN)/python -m deploy.grafana
 
 # State that a worker saved (var/) is not ours to delete.
 clean:

@@ -10,6 +10,7 @@ from consumer.clock import Clock
 from consumer.messages import DeadLetter, EventBatch, OutputRecord, RecordBatch, StoredRecord
 from consumer.ports import CheckpointStore, EventInput, OutputLog, Telemetry, TransactionalOutput
 from consumer.read_ahead import Reader
+from consumer.status.board import Board
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +23,7 @@ class Adapters:
     log: OutputLog
     store: CheckpointStore
     telemetry: Telemetry
+    board: Board
     new_writer: Callable[[], Writer]
     new_reader: Callable[[Callable[[RecordBatch], EventBatch]], Reader]
     letter: Callable[[DeadLetter], OutputRecord]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import socket
 import sys
 from collections.abc import Callable
 from functools import partial
@@ -24,6 +23,9 @@ from consumer.kafka.topic_admin import TopicAdmin
 from consumer.messages import EventBatch, RecordBatch
 from consumer.read_ahead import SWITCH_INTERVAL_S, ReadAhead
 from consumer.settings import Settings
+from consumer.status.board import Board
+from consumer.status.document import Stage
+from consumer.status.identity import identity, instance_of
 from consumer.telemetry.health import Health
 from consumer.telemetry.http import TelemetryServer
 from consumer.telemetry.prometheus import PrometheusTelemetry
@@ -45,7 +47,7 @@ def run(
 ) -> None:
     """Be a worker of the model: standby until the lease is won, then its writer, until told to stop. Raises Fatal.
 
-    `on_serving` is told the metrics' address as soon as they are served.
+    `on_serving` is told the address of its page and metrics as soon as they are served.
     """
     check_properties(settings)
     allocator.keep_small()
@@ -53,8 +55,9 @@ def run(
     clock = SystemClock()
     health = Health(clock)
     telemetry = PrometheusTelemetry(clock, health, codec="json")
-    server = TelemetryServer(settings.telemetry, telemetry.registry, health)
-    logger.info("serving metrics", extra={"url": server.url})
+    board = Board(identity(settings, clock.wall_s()), clock, telemetry.figures)
+    server = TelemetryServer(settings.telemetry, telemetry.registry, health, board)
+    logger.info("serving status and metrics", extra={"url": server.url})
     on_serving(server.url)
     try:
         # First, since it may end here.
@@ -89,6 +92,7 @@ def run(
                 log=log,
                 store=store,
                 telemetry=telemetry,
+                board=board,
                 new_writer=WriterThread,
                 new_reader=new_reader,
                 letter=partial(dead_letter_record, topic=settings.dead_letters_topic, max_bytes=max_letter_bytes),
@@ -104,9 +108,10 @@ def run(
 
 
 def _serve_terms(settings: Settings, adapters: Adapters, should_stop: Callable[[], bool], *, rebuild: bool) -> None:
-    instance = settings.kafka.instance_id or socket.gethostname()
+    instance = instance_of(settings)
     reread = False
     logger.info("standing by", extra={"model": settings.model})
+    adapters.board.stage(Stage.STANDBY)
     while _wait_for_lease(adapters, should_stop):
         try:
             ended = term.serve(settings, adapters, instance, should_stop, rebuild=rebuild, reread=reread)
@@ -119,6 +124,7 @@ def _serve_terms(settings: Settings, adapters: Adapters, should_stop: Callable[[
             rebuild = False  # a rollback follows with the next term, at once
         finally:
             adapters.telemetry.ready(False)
+            adapters.board.stage(Stage.STANDBY)
 
 
 def _wait_for_lease(adapters: Adapters, should_stop: Callable[[], bool]) -> bool:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from consumer.checkpoints.local_store import LocalStore
+from consumer.checkpoints.lock import locked
 from consumer.clock import SystemClock
 from consumer.errors import Fatal
 from consumer.kafka.range_reader import values_in
@@ -16,7 +17,6 @@ from consumer.read_ahead import SWITCH_INTERVAL_S
 from consumer.replay import beginning, seam
 from consumer.replay.beginning import Begun
 from consumer.replay.finished import Finished
-from consumer.replay.lock import locked
 from consumer.replay.plan import ReplayPlan, replay_settings, write_plan
 from consumer.replay.ranges import AskedRange
 from consumer.replay.replayer import OnProgress, Replayed
@@ -62,8 +62,8 @@ def build(
             begun_at=formats.timestamp(SystemClock().wall_s()),
         )
         write_plan(directory, plan)
-        begun = Begun(plan, {one.partition: one.start for one in found}, None)
-        process = ReplayProcess(settings, ReplayRequest(name, asked, plan.asked))
+        begun = Begun(plan, {one.partition: one.start for one in found}, None, finished.notes.forgotten)
+        process = ReplayProcess(settings, live, ReplayRequest(name, asked, plan.asked))
         return name, process.run(begun, own, state, should_stop, on_progress)
 
 

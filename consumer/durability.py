@@ -21,10 +21,12 @@ from consumer.checkpoints.checkpointer import Checkpointer, Phase
 from consumer.checkpoints.contents import Notes
 from consumer.checkpoints.loading import AllState
 from consumer.errors import Fatal, Fenced, OutputReplaced, Retryable
+from consumer.forgetting import Forgetting
 from consumer.intake import Intake
 from consumer.learning import quality
 from consumer.learning.gate import Hold
 from consumer.messages import OutputRecord, Positions, StoredRecord
+from consumer.movement import moved_share
 from consumer.recovery import Recovered, read_standing, written_dead_letters
 from consumer.rollbacks import RollbackWatch
 from consumer.settings import Settings
@@ -32,6 +34,8 @@ from consumer.snapshots import formats
 from consumer.snapshots.description import describe
 from consumer.snapshots.gatekeeper import Gatekeeper
 from consumer.snapshots.publisher import Moment, Publisher
+from consumer.status.document import Stage
+from consumer.status.reporter import saved_checkpoint
 
 logger = logging.getLogger(__name__)
 
@@ -61,6 +65,7 @@ class Durability:
         gatekeeper: Gatekeeper,
         checkpointer: Checkpointer,
         recovered: Recovered,
+        forgetting: Forgetting,
     ) -> None:
         self._settings = settings
         self._adapters = adapters
@@ -75,8 +80,10 @@ class Durability:
         self._published: Positions = {}
         self._judged: Positions = {}
         self._n_rows_waiting = 0
+        self._forgetting = forgetting
         self._saved: Positions = {}
         self._saved_version = 0
+        self._saved_forgotten = forgetting.forgotten
         self._why_not_saved = ""
         self._publish_at_s = self._heartbeat_at_s = 0.0
         self._backoff_s = 0.0
@@ -108,6 +115,18 @@ class Durability:
             self._intake.positions.get(p, 0) >= at for p, at in self._publish_from.items()
         )
 
+    @property
+    def version(self) -> int:
+        """That readers hold; 0: none."""
+        return self._publisher.version
+
+    @property
+    def stage(self) -> Stage:
+        """What the term is at."""
+        if not self.has_caught_up:
+            return Stage.RECOVERING
+        return Stage.LIVE if self.is_live else Stage.CATCHING_UP
+
     def reach_live(self) -> None:
         """The input has been learned up to its end: what was put off while behind goes out at once."""
         if not self.is_live:
@@ -131,7 +150,7 @@ class Durability:
             self._reopen()
         has_published = not self._is_fenced and self._is_publishing_due(now_s) and self._write(now_s)
         self._note_saved()
-        self._checkpointer.step(now_s, has_news=self._intake.positions != self._saved)
+        self._checkpointer.step(now_s, has_news=self._has_unsaved)
         if self._checkpointer.phase is Phase.READY and not self.letters:
             self._freeze(now_s)
         return has_published
@@ -153,8 +172,12 @@ class Durability:
             return
         if self._checkpointer.phase is Phase.WRITING:
             self._await_saved()
-        if (self._saved, self._saved_version) != (self._intake.positions, self._publisher.version):
+        if self._has_unsaved or self._saved_version != self._publisher.version:
             self._save_now()
+
+    @property
+    def _has_unsaved(self) -> bool:
+        return self._saved != self._intake.positions or self._forgetting.is_ahead_of(self._saved_forgotten)
 
     @property
     def _is_version_missing(self) -> bool:
@@ -261,13 +284,14 @@ class Durability:
         self._note_judged(self._gatekeeper.judge(version, moment.watermark_ms, is_live=self.is_live), positions)
         if self.hold is not None:
             return False
+        moved = moved_share(version, self._publisher.rows)
         written = self._publisher.publish(version, moment, self.letters)
         self._gatekeeper.published(version, moment.watermark_ms, is_live=self.is_live)
         self._verdict = contents.GOOD
         self._published, self._n_rows_waiting = positions, sum(written.waiting.values())
         seconds = adapters.clock.monotonic_s() - now_s
         adapters.telemetry.version_published(
-            version.number, written.rows, seconds, written.waiting, adapters.clock.wall_s()
+            version.number, written.rows, seconds, written.waiting, adapters.clock.wall_s(), moved
         )
         return True
 
@@ -276,10 +300,18 @@ class Durability:
         self._verdict = contents.HELD if hold else self._verdict
         self._watch.judged(hold, self._adapters.clock.wall_s())
         self._adapters.telemetry.publish_held(hold.reason.value if hold else None)
+        self._show_hold()
         if hold is not None and (before is None or before.reason is not hold.reason):
             logger.error("version held", extra={"reason": hold.reason.value, "why": hold.detail})
         elif hold is None and before is not None:
             logger.warning("versions go out again", extra={"held_for": before.reason.value})
+
+    def _show_hold(self) -> None:
+        if self.hold is None:
+            self._adapters.board.let_out()
+            return
+        since_s, after_s = self._watch.held_since_s, self._settings.publish.gate.rollback_after_s
+        self._adapters.board.held(self.hold.reason.value, self.hold.detail, since_s + after_s if since_s else None)
 
     def _save_now(self) -> None:
         """A whole checkpoint of this moment. Raises Fatal if it fails."""
@@ -319,6 +351,7 @@ class Durability:
             request=self._past.request,
             rolled_back_at=self._past.at_version,
             before_promotion=self._past.before_promotion,
+            forgotten=self._forgetting.forgotten,
             held_since_s=self._watch.held_since_s,
         )
         self._checkpointer.freeze(notes, now_s)
@@ -339,9 +372,11 @@ class Durability:
         if saved is None:
             return False
         self._saved, self._saved_version = saved.notes.input_positions, saved.notes.version
+        self._saved_forgotten = saved.notes.forgotten
         self._publisher.last_reserved = saved.notes.reserved_version
         adapters.source.commit(saved.notes.input_positions)
         adapters.telemetry.checkpoint_saved(saved.seconds, self._state.n_bytes, adapters.clock.wall_s())
+        adapters.board.saved(saved_checkpoint(saved, self._state.n_bytes))
         logger.info("checkpoint saved", extra={"checkpoint": saved.name, "seconds": round(saved.seconds, 3)})
         return True
 

@@ -1,15 +1,14 @@
 """`@kernel`: compiles a function with numba, cached on disk under a digest of all kernels' sources.
 
 Numba's own cache notices a change of the function's file only, not of the functions it calls; a kernel that calls one
-in another file would run old code after an upgrade. Hence a folder of its own for each state of the sources. The folder
-lies under `FRESHRANK_KERNEL_CACHE`, default: the user's cache directory.
+in another file would run old code after an upgrade. Hence a folder of its own for each state of the sources; where it
+lies, and what becomes of one that can only be read, is in `kernel_cache`.
 """
 
 from __future__ import annotations
 
 import contextlib
 import hashlib
-import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
@@ -19,6 +18,8 @@ from llvmlite import ir  # type: ignore[import-untyped] # ships no types
 from numba.core import cgutils, types
 from numba.extending import intrinsic
 from numpy.typing import NDArray
+
+from consumer.kernel_cache import ReadOnlyCache, cache_root, is_writable
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -37,20 +38,16 @@ def _sources_digest() -> str:
     return digest.hexdigest()[:16]
 
 
-def _cache_root() -> Path:
-    named = os.environ.get("FRESHRANK_KERNEL_CACHE")
-    if named:
-        return Path(named)
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "freshrank"
-
-
+_cache = cache_root() / f"kernels-{_sources_digest()}"
+_keeps = is_writable(_cache)
 _config: Any = numba.config
-_config.CACHE_DIR = str(_cache_root() / f"kernels-{_sources_digest()}")
+_config.CACHE_DIR = str(_cache)
 
 
 def is_compiled(way: str) -> bool:
-    """Whether `note_compiled` was called for this way through the kernels, as their sources are now."""
-    return _note_of(way).exists()
+    """Whether `note_compiled` was called for this way through the kernels, as their sources are now. Of a cache that
+    can only be read that is taken for granted: no other process could add what is missing."""
+    return not _keeps or _note_of(way).exists()
 
 
 def note_compiled(way: str) -> None:
@@ -66,12 +63,19 @@ def _note_of(way: str) -> Path:
 _njit: Any = numba.njit  # its type knows neither `_nrt` nor what it returns
 _intrinsic: Any = intrinsic  # nor are these typed
 _cgutils: Any = cgutils
-_OPTIONS: dict[str, Any] = {"cache": True, "nogil": True, "error_model": "numpy"}
+_OPTIONS: dict[str, Any] = {"cache": _keeps, "nogil": True, "error_model": "numpy"}
+
+
+def _compiled(function: Any, **options: Any) -> Any:
+    dispatcher = _njit(**_OPTIONS, **options)(function)
+    if not _keeps:
+        dispatcher._cache = ReadOnlyCache(function)
+    return dispatcher
 
 
 def kernel(function: Callable[P, R]) -> Callable[P, R]:
     """Compile on first call, without the GIL; arithmetic errors give IEEE values instead of raising."""
-    compiled: Callable[P, R] = _njit(**_OPTIONS)(function)
+    compiled: Callable[P, R] = _compiled(function)
     return compiled
 
 
@@ -82,14 +86,14 @@ def hot_kernel(function: Callable[P, R]) -> Callable[P, R]:
     that was most of the time. Code that allocates nothing can be compiled without the counting. It always becomes part
     of its callers, too: an array is seven arguments of a call.
     """
-    compiled: Callable[P, R] = _njit(**_OPTIONS, _nrt=False, forceinline=True)(function)
+    compiled: Callable[P, R] = _compiled(function, _nrt=False, forceinline=True)
     return compiled
 
 
 def called_kernel(function: Callable[P, R]) -> Callable[P, R]:
     """A `hot_kernel` that stays a call of its own: for what is long and rarely run, so that its callers stay small and
     are compiled soon. An array is seven arguments of the call."""
-    compiled: Callable[P, R] = _njit(**_OPTIONS, _nrt=False)(function)
+    compiled: Callable[P, R] = _compiled(function, _nrt=False)
     return compiled
 
 

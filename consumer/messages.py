@@ -23,6 +23,7 @@ Int16Array = NDArray[np.int16]
 Int32Array = NDArray[np.int32]
 Int64Array = NDArray[np.int64]
 Float64Array = NDArray[np.float64]
+BoolArray = NDArray[np.bool_]
 
 Headers = Sequence[tuple[str, bytes | None]]
 Positions = Mapping[int, int]  # partition → next offset to read (input) or to be written (output)
@@ -55,12 +56,17 @@ MAX_DEAD_LETTER = 15
 
 
 REDRIVEN_HEADER = "freshrank-redriven"
-"""Header of a record that an operator has sent again from the dead letters; it is never late."""
+"""Header of a record that an operator has sent again from the dead letters, one for each time; it is never late."""
 
 
 def is_redriven(headers: Headers) -> bool:
     """Whether the record was sent back to the input from the dead letters."""
-    return any(name == REDRIVEN_HEADER for name, _ in headers)
+    return n_redriven(headers) > 0
+
+
+def n_redriven(headers: Headers) -> int:
+    """How often the record was sent back."""
+    return sum(name == REDRIVEN_HEADER for name, _ in headers)
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,6 +181,8 @@ class OutputRecord:
     key: bytes | None
     value: bytes | None
     headers: Headers = ()
+    partition: int | None = None
+    """None: by its key."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,3 +195,5 @@ class StoredRecord:
     key: bytes | None
     value: bytes | None
     headers: Headers
+    timestamp_ms: int = -1
+    """The record's own; -1 where nobody needs it."""

@@ -6,6 +6,7 @@ Every call of these protocols is a place where a process may die; the crash-anyw
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from typing import Protocol
 
 from consumer.messages import Float64Array, InputRecord, Int64Array, OutputRecord, Positions, RecordBatch, StoredRecord
@@ -145,6 +146,24 @@ class CheckpointStore(Protocol):
         """All arrays, checked against their checksums. Raises CorruptCheckpoint."""
         ...
 
+    def array(self, name: str, array: str) -> Array | None:
+        """One array, only to be read, checked against its checksum; None if there is none of this name. Raises
+        CorruptCheckpoint."""
+        ...
+
+    def rewrite(self, name: str, changes: Mapping[str, tuple[Int64Array, Array]], notes: bytes) -> None:
+        """Set rows of arrays of a complete checkpoint, and its notes: readers see all of it as it was or as it is then.
+        Between two checkpoints only. Raises CorruptCheckpoint."""
+        ...
+
+    def replays(self) -> Sequence[str]:
+        """Names of the replays of this model."""
+        ...
+
+    def idle_replay(self, name: str) -> AbstractContextManager[CheckpointStore | None]:
+        """The checkpoints of a replay, which stays idle in the block; None while a process goes on with it."""
+        ...
+
     def replay(self, name: str) -> CheckpointStore:
         """The checkpoints of a replay of this model. Raises Fatal if there is none of this name."""
         ...
@@ -160,6 +179,18 @@ class CheckpointStore(Protocol):
 
     def drop_request(self) -> None:
         """It is done. Nothing happens where there is none."""
+        ...
+
+    def erasures(self, after: int) -> Sequence[tuple[int, bytes]]:
+        """Requests to forget users (`consumer.checkpoints.erasures`) with a greater number, by their numbers."""
+        ...
+
+    def add_erasure(self, erasure: bytes) -> int:
+        """Its number, the next one whoever asks at the same time."""
+        ...
+
+    def drop_erasures(self, numbers: Sequence[int]) -> None:
+        """They are settled. Their numbers are never given again."""
         ...
 
 
@@ -191,9 +222,16 @@ class Telemetry(Protocol):
         ...
 
     def version_published(
-        self, version: int, rows: Mapping[tuple[str, str], int], seconds: float, waiting: Mapping[str, int], at_s: float
+        self,
+        version: int,
+        rows: Mapping[tuple[str, str], int],
+        seconds: float,
+        waiting: Mapping[str, int],
+        at_s: float,
+        moved: float,
     ) -> None:
-        """`rows` by (topic, "upsert" | "tombstone"), `waiting` by topic; `at_s` wall time of the commit."""
+        """`rows` by (topic, "upsert" | "tombstone"), `waiting` by topic; `at_s` wall time of the commit; `moved`: share
+        of expected interactions that went to other items with it."""
         ...
 
     def publish_failed(self, reason: str) -> None: ...
@@ -222,7 +260,21 @@ class Telemetry(Protocol):
         """How far a replay has come: share of its range, greatest event time (seconds since 1970), rate, time left."""
         ...
 
-    def quality(self, hit_ratio: Mapping[str, float], mrr: Mapping[str, float]) -> None: ...
+    def quality(self, hit_ratio: Mapping[str, float], mrr: Mapping[str, float], n_samples: int) -> None:
+        """By member, over so many sampled events."""
+        ...
+
+    def ensemble_weights(self, weights: Mapping[tuple[str, str], float]) -> None:
+        """By (member, feature), as `consumer.model_report` names them."""
+        ...
+
+    def popularity_weights(self, weights: Mapping[str, float]) -> None:
+        """By half-life in seconds."""
+        ...
+
+    def learning_rates(self, rates: Mapping[str, float]) -> None:
+        """Of the next step, by what takes it."""
+        ...
 
     def drift_alarms(self, counts: Mapping[str, int]) -> None:
         """So many more, by loss (`consumer.learning.drift.LOSSES`)."""
@@ -237,6 +289,14 @@ class Telemetry(Protocol):
         ...
 
     def state(self, rows: Mapping[str, int], size_bytes: int) -> None: ...
+
+    def state_limits(self, rows: Mapping[str, int]) -> None:
+        """Most rows that the state may have, by kind."""
+        ...
+
+    def rolled_back(self, reason: str) -> None:
+        """Learned state has returned to an earlier checkpoint: `operator` or `held`."""
+        ...
 
     def rebalanced(self) -> None: ...
 

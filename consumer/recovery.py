@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 
 from consumer import promotions
 from consumer.adapters import Adapters
-from consumer.checkpoints import contents, loading
+from consumer.checkpoints import contents, loading, requests
 from consumer.checkpoints.loading import AllState, Loaded
 from consumer.errors import Fatal
 from consumer.events.hashing import hash_text
@@ -49,6 +49,8 @@ class Recovered:
     output_partitions: dict[str, int]
     """How many each row topic has."""
     past: RolledBack = field(default_factory=RolledBack)
+    rolled_back_by: str = ""
+    """Who asked for the rollback that has been done just now; empty: none was."""
 
 
 def read_standing(log: OutputLog, settings: Settings) -> Standing:
@@ -93,6 +95,7 @@ class TakeOver:
         self._adapters = adapters
         self._state = state
         self._publisher = publisher
+        self._rolled_back_by = ""
 
     def run(self, *, rebuild: bool, reread: bool = False) -> tuple[Recovered, Loaded | None]:
         """`reread`: the row topics have to be read in full.
@@ -121,7 +124,7 @@ class TakeOver:
         written = set(self._written_dead_letters(positions))
         past = RolledBack.of(loaded.notes, request) if loaded else RolledBack(seen=request)
         self._publisher.discarded = past.discarded
-        return Recovered(positions, publish_from, written, partitions, past), loaded
+        return Recovered(positions, publish_from, written, partitions, past, self._rolled_back_by), loaded
 
     def _load(self, request: bytes | None) -> Loaded | None:
         """The newest checkpoint, or what a rollback makes of it, or the one that is promoted."""
@@ -135,7 +138,10 @@ class TakeOver:
         if newest is None or request is None:
             return newest
         at = formats.timestamp(self._adapters.clock.wall_s())
-        return do_what_is_asked(store, self._settings, self._state, newest, request, at, self._first_offsets)
+        loaded = do_what_is_asked(store, self._settings, self._state, newest, request, at, self._first_offsets)
+        if loaded is not newest:
+            self._rolled_back_by = requests.decode(request).by
+        return loaded
 
     def _first_offsets(self) -> Positions:
         return {partition: first for partition, (first, _) in self._adapters.source.bounds().items()}

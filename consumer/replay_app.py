@@ -10,10 +10,12 @@ from pathlib import Path
 
 from consumer.checkpoints.loading import AllState
 from consumer.checkpoints.local_store import LocalStore
+from consumer.checkpoints.lock import locked
 from consumer.checkpoints.writer import WriterThread
 from consumer.clock import SystemClock
 from consumer.evaluation.evaluate import reads_standard_events
 from consumer.events.codec import JsonCodec
+from consumer.forgetting import Forgetting
 from consumer.intake import Intake
 from consumer.kafka.client_config import check_properties
 from consumer.kafka.range_reader import KafkaRanges
@@ -30,7 +32,6 @@ from consumer.replay.files import (
     require_unchanged,
     survey,
 )
-from consumer.replay.lock import locked
 from consumer.replay.merged_reader import MergedReader
 from consumer.replay.pace import Pace
 from consumer.replay.partitions import Partitions
@@ -40,6 +41,9 @@ from consumer.replay.replayer import OnProgress, Replayed, Replayer
 from consumer.replay.saving import ReplayCheckpoints
 from consumer.settings import Settings
 from consumer.snapshots import formats
+from consumer.status.board import Board
+from consumer.status.identity import identity
+from consumer.status.reporter import StatusReporter
 from consumer.telemetry.health import Health
 from consumer.telemetry.http import TelemetryServer
 from consumer.telemetry.prometheus import PrometheusTelemetry
@@ -137,21 +141,23 @@ def replay(
             beginning.forget(settings, store)
         state = new_state(settings)
         begun = beginning.begin(settings, store, state, request.words, new_plan)
-        return ReplayProcess(settings, request).run(begun, store, state, should_stop, on_progress)
+        return ReplayProcess(settings, live, request).run(begun, store, state, should_stop, on_progress)
 
 
 class ReplayProcess:
     """What lives as long as one process of a replay."""
 
-    def __init__(self, settings: Settings, request: ReplayRequest) -> None:
+    def __init__(self, settings: Settings, live: Settings, request: ReplayRequest) -> None:
         self._settings = settings
+        self._live = live
         self._request = request
         self._clock = SystemClock()
         health = Health(self._clock)
         self._telemetry = PrometheusTelemetry(self._clock, health, codec="json")
         address = settings.telemetry.model_copy(update={"port": request.metrics_port})
-        self._server = TelemetryServer(address, self._telemetry.registry, health)
-        logger.info("serving metrics", extra={"url": self._server.url})
+        self._board = Board(identity(settings, self._clock.wall_s()), self._clock, self._telemetry.figures)
+        self._server = TelemetryServer(address, self._telemetry.registry, health, self._board)
+        logger.info("serving status and metrics", extra={"url": self._server.url})
 
     def run(
         self,
@@ -170,11 +176,38 @@ class ReplayProcess:
             partitions = self._partitions(begun)
             merged = MergedReader(partitions, codec.decode, pace.batch_of(settings.batch.max_events))
             reader = FetchAhead(merged.next, settings.batch.read_ahead)
+            ledger = LocalStore(Path(self._live.checkpoints.directory))
+            is_live_input = settings.input.topic == self._live.input.topic
+            forgetting = Forgetting(ledger, state, begun.forgotten, by_time=not is_live_input)
+            forgetting.catch_up(begun.positions)
             checkpoints = ReplayCheckpoints(
-                settings, store, WriterThread(), state, intake, clock, telemetry, begun.base
+                settings,
+                store,
+                WriterThread(),
+                state,
+                intake,
+                clock,
+                telemetry,
+                self._board,
+                begun.base,
+                forgetting,
+                ledger,
             )
             try:
-                replayer = Replayer(begun.plan, reader, state, intake, checkpoints, clock, telemetry, pace, on_progress)
+                status = StatusReporter(self._board, clock, begun.plan.topic, state, state.model.scores)
+                replayer = Replayer(
+                    begun.plan,
+                    reader,
+                    state,
+                    intake,
+                    checkpoints,
+                    forgetting,
+                    clock,
+                    telemetry,
+                    status,
+                    pace,
+                    on_progress,
+                )
                 telemetry.ready(True)
                 return replayer.run(should_stop)
             finally:

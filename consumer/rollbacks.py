@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 
-from consumer.checkpoints import loading, requests
+from consumer.checkpoints import blanking, erasures, loading, requests
 from consumer.checkpoints.contents import UNPROVEN, Notes
 from consumer.checkpoints.loading import AllState, Loaded
 from consumer.checkpoints.requests import RollbackRequest
@@ -22,6 +22,9 @@ from consumer.ports import CheckpointStore
 from consumer.settings import Settings
 
 logger = logging.getLogger(__name__)
+
+HELD_TOO_LONG = "held for too long"
+"""Who asks for a rollback that no operator asked for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +97,8 @@ def _return_to(
         return Loaded(loaded.name, notes, loaded.base)
     good = loading.notes_of(store, settings, asked.checkpoint)
     good_arrays = store.arrays(asked.checkpoint)
+    for request in erasures.requests_after(store, good.forgotten):
+        blanking.blank(request.erasure.keys, good_arrays)
     state.require_fitting(asked.checkpoint, good_arrays)  # of an older release, it could not even be put together
     arrays = rolled_back(store.arrays(newest.name), good_arrays)
     state.restore(f"{asked.checkpoint} under {newest.name}", arrays)
@@ -153,7 +158,7 @@ class RollbackWatch:
         if name is None or self._past.at_version == version:
             self._complain("there is no good checkpoint" if name is None else "the last rollback did not help")
             return False
-        request = RollbackRequest(id=uuid.uuid4().hex, checkpoint=name, by="held for too long", epoch=self._epoch)
+        request = RollbackRequest(id=uuid.uuid4().hex, checkpoint=name, by=HELD_TOO_LONG, epoch=self._epoch)
         try:
             self._store.put_request(requests.encode(request))
         except OSError as error:  # readers have the last good version; asked again in a moment

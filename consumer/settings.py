@@ -18,7 +18,7 @@ Seconds = Annotated[float, Field(gt=0)]
 
 
 class Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, use_attribute_docstrings=True)
 
 
 def _refuse(problems: list[str]) -> None:
@@ -40,13 +40,21 @@ class FieldNames(Section):
     """Names of the members of the input's JSON objects."""
 
     event_id: str = Field("event_id", min_length=1)
+    """Names the event, so that it counts once; without it topic, partition and offset do."""
     user_id: str = Field("user_id", min_length=1)
+    """Who did it; required."""
     item_id: str = Field("item_id", min_length=1)
+    """With what; required."""
     event_type: str = Field("event_type", min_length=1)
+    """What; required unless `input.default_event_type` is set."""
     event_time: str = Field("event_time", min_length=1)
+    """When; required unless `input.missing_event_time` says otherwise."""
     session_id: str = Field("session_id", min_length=1)
+    """The visit it belongs to; without it pauses divide a user's events."""
     value: str = Field("value", min_length=1)
+    """A number; checked, but nothing is learned from it."""
     features: str = Field("features", min_length=1)
+    """Flat object of texts and numbers about the item."""
 
     @model_validator(mode="after")
     def _distinct(self) -> FieldNames:
@@ -68,18 +76,23 @@ class DeadLetterLimit(Section):
     """More dead letters than this and the worker stops: something is wrong with the input or with the settings."""
 
     max_in_a_row: int = Field(100, ge=1)
+    """More than so many one behind the other."""
     max_ratio: float = Field(0.2, gt=0, le=1)
+    """More than this share of `ratio_window` records."""
     ratio_window: int = Field(5_000, ge=1)
     """Records over which the ratio is taken."""
 
 
 class Input(Section):
     topic: Name = "behaviour-events"
+    """Its records are the events."""
     fields: FieldNames = FieldNames()
     default_event_type: str | None = None
     """Type of events that name none; without it such an event is a dead letter."""
     time_format: Literal["rfc3339", "epoch_seconds", "epoch_milliseconds"] = "rfc3339"
+    """How `event_time` is written; RFC 3339 needs an offset."""
     missing_event_time: Literal["dead_letter", "record_timestamp"] = "dead_letter"
+    """What becomes of an event without a time: the record's own may stand in for it."""
     event_types: dict[str, EventType] = Field(
         default_factory=lambda: {
             "view": EventType(weight=1),
@@ -89,7 +102,9 @@ class Input(Section):
         },
         min_length=1,
     )
+    """Weight of each type, `view: 1`, or `view: {weight: 1, history: true}`; types not listed are skipped."""
     max_id_bytes: int = Field(256, ge=1, le=4096)
+    """Events with a longer id are dead letters."""
     earliest_event_time_ms: int = 946_684_800_000
     """Event times before this are dead letters; the default is 2000-01-01."""
     max_future_s: float = Field(300.0, ge=0)
@@ -97,6 +112,7 @@ class Input(Section):
     lateness_s: Seconds = 600.0
     """An event may be this far behind the greatest event time of its partition."""
     late_events: Literal["drop", "popularity_only"] = "drop"
+    """What is done with later ones."""
     idle_partition_s: Seconds = 3_600.0
     """A partition this far behind the others, in event time, no longer holds the watermark back."""
     on_lost_records: Literal["fail", "skip"] = "fail"
@@ -138,47 +154,64 @@ class Input(Section):
 
 class Sasl(Section):
     mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] = "SCRAM-SHA-512"
+    """How the worker signs in."""
     username: str = Field(min_length=1)
+    """Name of the worker's user."""
     password: SecretStr
+    """Its password; best given as a file (`..._PASSWORD_FILE`)."""
 
 
 class Tls(Section):
     ca_file: str | None = None
+    """PEM file that the brokers' certificates are checked against; default: those that the system trusts."""
     certificate_file: str | None = None
+    """PEM file of the worker's own certificate, where brokers ask for one."""
     key_file: str | None = None
+    """PEM file of its key."""
     key_password: SecretStr | None = None
+    """What that file is locked with."""
 
 
 class Kafka(Section):
     bootstrap_servers: str = Field("127.0.0.1:9092", min_length=1)
+    """Brokers to begin with, as `host:port`, separated by commas."""
     instance_id: Name | None = None
     """Static member id of this deployment slot (a StatefulSet's pod name); default: the host's name."""
     session_timeout_s: float = Field(6.0, ge=6, le=60)
     """A worker silent for longer loses its lease to a standby."""
     transaction_timeout_s: float = Field(60.0, ge=5, le=900)
+    """Brokers end a transaction that is open for longer; at most their `transaction.max.timeout.ms`."""
     sasl: Sasl | None = None
+    """How to sign in; without it nobody does."""
     tls: Tls | None = None
+    """How to encrypt (`{}`: as the system does); without it nothing is encrypted."""
     consumer: dict[str, str | int | float | bool] = Field(default_factory=dict)
     """Further librdkafka properties of the consumer, but those that the worker owns."""
     producer: dict[str, str | int | float | bool] = Field(default_factory=dict)
+    """Further librdkafka properties of the producer, but those that the worker owns."""
 
 
 class Batch(Section):
     max_events: int = Field(10_000, ge=1, le=1_000_000)
+    """A mini-batch closes at so many records ..."""
     max_wait_s: float = Field(0.05, gt=0, le=10)
+    """... or so long after its first one."""
     read_ahead: int = Field(4, ge=1, le=64)
     """Batches fetched and decoded ahead of the learning loop."""
 
 
 class Catalogue(Section):
     max_items: int = Field(1_000_000, ge=100, le=100_000_000)
+    """Beyond that the item without an event for longest is forgotten."""
     item_ttl_s: Seconds = 90 * 86_400.0
     """An item without an event for so long, in event time, is forgotten and its rows are deleted."""
 
 
 class Users(Section):
     max_users: int = Field(1_000_000, ge=100, le=500_000_000)
+    """Beyond that the user without an event for longest is forgotten."""
     user_ttl_s: Seconds = 90 * 86_400.0
+    """A user without an event for so long, in event time, is forgotten."""
     history: int = Field(20, ge=10, le=200)
     """Most recent items kept of each user."""
     daily_item_weight: float = Field(3.0, ge=1, le=1_000_000)
@@ -191,6 +224,7 @@ class Users(Section):
 
 class Popularity(Section):
     half_lives_s: tuple[Seconds, ...] = Field((3_600.0, 86_400.0, 604_800.0), min_length=1, max_length=8)
+    """After so long an event counts half; the mixture of them is learned."""
 
     @field_validator("half_lives_s")
     @classmethod
@@ -204,6 +238,7 @@ class ItemToItem(Section):
     neighbours: int = Field(64, ge=8, le=1_000)
     """Entries kept of each item's row; the smallest makes room when it is full."""
     time_constant_s: Seconds = 56 * 86_400.0
+    """After so long evidence counts 1/e."""
 
 
 class SessionKnn(Section):
@@ -214,21 +249,28 @@ class SessionKnn(Section):
     recent: int = Field(100, ge=8, le=1_000)
     """Most recent sessions looked at for one item: 4 bytes each and 12 more, for every item."""
     time_constant_s: Seconds = 56 * 86_400.0
+    """After so long evidence counts 1/e."""
 
 
 class Linear(Section):
     """A linear model over features of history, item and moment, and those that events carry (`features`)."""
 
     enabled: bool = False
+    """Off by default: readers cannot run it, and it pays only where events say what items are."""
     optimiser: Literal["sgd", "adagrad", "ftrl"] = "adagrad"
+    """How weights follow gradients."""
     learning_rate: float = Field(0.1, gt=0, le=100)
+    """Length of the first steps."""
     schedule: Literal["constant", "inverse_scaling", "cosine_restarts"] = "constant"
+    """How steps become shorter."""
     schedule_power: float = Field(0.5, ge=0, le=1)
     """Of inverse scaling: the rate after t steps is divided by (t + 1) to this power."""
     schedule_period: int = Field(10_000, ge=1)
     """Of cosine restarts: steps of the first cycle; each later one takes twice as many."""
     l1: float = Field(0.0, ge=0)
+    """Pull of every weight towards exactly 0."""
     l2: float = Field(0.0, ge=0)
+    """Pull of every weight towards 0, in proportion to it."""
     clip: float = Field(10.0, gt=0)
     """Greatest length of the gradient of one row."""
     learn_one_in: int = Field(4, ge=1)
@@ -257,6 +299,7 @@ class Drift(Section):
     """What is done when the stream is no longer what the models' steps were made for."""
 
     enabled: bool = True
+    """Whether anything is done."""
     factor: float = Field(10.0, ge=1, le=100)
     """How many times longer steps are at first."""
     events: int = Field(5_000, ge=100, le=1_000_000_000)
@@ -267,6 +310,7 @@ class Gate(Section):
     """What a version must pass before it goes out; a held one leaves the last good one visible."""
 
     enabled: bool = True
+    """False leaves the gate open."""
     share_per_hour: float = Field(0.5, gt=0, le=1)
     """Most of the total share that may move to other items in an hour of event time."""
     young_s: float = Field(86_400.0, ge=0)
@@ -277,11 +321,15 @@ class Gate(Section):
 
 class Publish(Section):
     scores_topic: Name = "item-scores"
+    """Compacted; key: item, value: its score."""
     related_topic: Name = "item-related"
+    """Compacted; key: item, value: what people turn to around it."""
     manifests_topic: Name = "score-manifests"
+    """Compacted, one partition; what makes a version whole."""
     dead_letters_topic: Name | None = None
     """Default: the input topic's name with `-dead-letters` behind it."""
     interval_s: Seconds = 0.4
+    """Versions are at least so far apart."""
     heartbeat_s: Seconds = 5.0
     """An empty version goes out when nothing changed for so long."""
     catch_up_share: float = Field(0.05, gt=0, le=1)
@@ -301,17 +349,26 @@ class Publish(Section):
 
 class Checkpoints(Section):
     directory: str = Field("var/checkpoints", min_length=1)
+    """Where state is saved; workers that stand by for each other need the same."""
     interval_s: Seconds = 30.0
+    """Time between two checkpoints; what came in since is learned again after a crash."""
     keep: int = Field(3, ge=1, le=100)
     """The newest ones. The last good one stays too, and another that is older than `anchor_s` once there is one."""
     anchor_s: Seconds = 3_600.0
+    """How far back, at least, the oldest checkpoint that is kept reaches."""
 
 
 class TelemetrySettings(Section):
     host: str = "127.0.0.1"
+    """Address that metrics and health are served at; `0.0.0.0` for every one of the machine's."""
     port: int = Field(9464, ge=0, le=65_535)
+    """0: any that is free."""
+    page: bool = True
+    """Also serve `/` and `/status.json`, which name items; metrics never do."""
     log_level: Literal["debug", "info", "warning", "error"] = "info"
+    """What is logged: this and what is worse."""
     log_format: Literal["text", "json"] = "text"
+    """Text for people, JSON for machines."""
 
 
 class Settings(Section):

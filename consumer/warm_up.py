@@ -6,10 +6,11 @@ import json
 import logging
 import multiprocessing
 from collections.abc import Callable
+from itertools import pairwise
 
 import numpy as np
 
-from consumer import kernels
+from consumer import kernels, model_report
 from consumer.byte_column import ByteColumn
 from consumer.checkpoints.loading import AllState
 from consumer.events.admission import Admission
@@ -26,7 +27,9 @@ from consumer.snapshots.version import confirm, cut
 logger = logging.getLogger(__name__)
 
 _LOOK_FOR_STOP_S = 0.2
-_N_EVENTS = 600
+_VERSIONS = (0, 1, 300, 600)
+"""Events before each version. The first one is of one item: numpy calls a column with one row contiguous, and numba
+compiles for that once more."""
 _N_ITEMS = 331  # a prime; squares meet half of them
 
 
@@ -54,7 +57,7 @@ def way_of(settings: Settings) -> str:
 
 
 def compile_kernels(settings: Settings) -> None:
-    """Send a few events through decoding, admission, learning, eviction, two versions, the gate and a restart.
+    """Send a few events through decoding, admission, learning, eviction, three versions, the gate and a restart.
 
     The state is thrown away after."""
     every = _hurried(settings)
@@ -70,12 +73,13 @@ def compile_kernels(settings: Settings) -> None:
     state = AllState(
         Admission(settings.input), model, trainer, DeadLetterBudget(settings.input.dead_letters), published
     )
-    for first in range(0, _N_EVENTS, _N_EVENTS // 2):
-        events = codec.decode(_records(settings, range(first, first + _N_EVENTS // 2)))
+    for first, end in pairwise(_VERSIONS):
+        events = codec.decode(_records(settings, range(first, end)))
         state.budget.take(events)
         state.admission.late_candidates(events)
         trainer.learn(state.admission.admit(events))
         _publish(every, state)
+    model_report.learning_rates(model, trainer)
     restored = ModelState(every)
     tables = {
         name: {array: values[: table.n_rows] for array, values in table.arrays.items()}

@@ -8,16 +8,20 @@ from enum import Enum
 
 import numpy as np
 
+from consumer import model_report
 from consumer.adapters import Adapters
 from consumer.checkpoints.loading import AllState
 from consumer.durability import Durability
 from consumer.errors import Fatal, Fenced, OutputReplaced, Retryable
+from consumer.forgetting import Forgetting
 from consumer.intake import Intake, Taken
 from consumer.learning import quality
-from consumer.messages import Decoded, Float64Array, Int64Array, Outcome
+from consumer.messages import Decoded, Float64Array, Int64Array, Outcome, Positions
 from consumer.read_ahead import Reader
 from consumer.settings import Settings
 from consumer.stall_watch import StallWatch
+from consumer.status.document import Stage
+from consumer.status.reporter import StatusReporter
 
 logger = logging.getLogger(__name__)
 
@@ -48,15 +52,21 @@ class Worker:
         state: AllState,
         intake: Intake,
         durability: Durability,
+        forgetting: Forgetting,
     ) -> None:
         self._settings = settings
         self._clock = adapters.clock
         self._source = adapters.source
         self._telemetry = adapters.telemetry
+        self._board = adapters.board
         self._reader = reader
         self._state = state
         self._intake = intake
         self._durability = durability
+        self._status = StatusReporter(
+            adapters.board, adapters.clock, settings.input.topic, state, lambda: state.published.score
+        )
+        self._forgetting = forgetting
         self._live_from = {p: end for p, (_, end) in adapters.source.bounds().items()}
         self._unpublished: list[tuple[Int64Array, bool]] = []
         self._refusal: Fatal | None = None
@@ -68,12 +78,14 @@ class Worker:
         self._n_capped = state.trainer.n_capped
         self._n_alarms = state.trainer.n_alarms
         self._metadata_at_s = self._clock.monotonic_s() + METADATA_INTERVAL_S
+        self._telemetry.state_limits(model_report.row_limits(settings))
 
     def run(self, should_stop: Callable[[], bool]) -> Ended:
         """Learn and publish until told to stop. What was taken is safe before it returns or raises Fatal."""
         while not should_stop() and self._refusal is None and not self._is_rolling_back:
             if not self.step():
                 return Ended.OUTPUT_REPLACED if self._durability.is_output_replaced else Ended.LEASE_LOST
+        self._board.stage(Stage.STOPPING)
         self._durability.finish()
         if self._refusal is not None:
             raise self._refusal
@@ -83,6 +95,7 @@ class Worker:
         """One turn of the loop; False once the lease is lost."""
         try:
             self._learn_next()
+            self._forgetting.step()
             self._publish_and_save()
             self._report()
         except Retryable as error:
@@ -105,7 +118,7 @@ class Worker:
         self._n_idle = 0
         started_s = self._clock.monotonic_s()
         taken = self._intake.take(decoded)
-        self._state.trainer.learn(taken.admitted)
+        self._state.trainer.learn(self._forgetting.without_past(taken.admitted))
         self._durability.letters += taken.dead_letters
         self._refusal = taken.refusal
         self._tell_learned(decoded, taken, self._clock.monotonic_s() - started_s)
@@ -140,20 +153,22 @@ class Worker:
         if now_s >= self._report_at_s:
             self._report_at_s = now_s + REPORT_INTERVAL_S
             self._is_rolling_back = self._durability.is_rollback_due
-            self._tell_lag()
+            self._forgetting.look(self._intake.positions)
+            ends = {p: end for p, (_, end) in self._source.lag().items()}
+            self._tell_lag(ends)
             self._telemetry.publish_stalled(self._stalls.is_stalled(now_s))
             self._tell_capped()
             self._tell_drift()
             self._telemetry.members_muted(self._state.model.is_muted)
-            self._telemetry.quality(*quality.summary(self._state.trainer.quality))
-            self._telemetry.state(self._state.row_counts(), self._state.n_bytes)
+            self._tell_model()
+            self._status.report(self._durability.stage, self._durability.version, self._intake.positions, ends)
         if now_s >= self._metadata_at_s:
             self._metadata_at_s = now_s + METADATA_INTERVAL_S
             self._read_new_partitions()
 
-    def _tell_lag(self) -> None:
+    def _tell_lag(self, ends: Positions) -> None:
         topic, positions = self._settings.input.topic, self._intake.positions
-        behind = {(topic, p): max(0, end - positions.get(p, 0)) for p, (_, end) in self._source.lag().items()}
+        behind = {(topic, p): max(0, end - positions.get(p, 0)) for p, end in ends.items()}
         seconds = max(0.0, self._clock.wall_s() - self._newest_ms / 1000) if any(behind.values()) else 0.0
         self._telemetry.lag(behind, seconds if self._newest_ms else 0.0)
 
@@ -173,6 +188,12 @@ class Worker:
         self._telemetry.drift_alarms(new)
         self._telemetry.steps_raised(self._state.trainer.is_raised)
         self._n_alarms = n_alarms
+
+    def _tell_model(self) -> None:
+        trainer = self._state.trainer
+        self._telemetry.quality(*quality.summary(trainer.quality), model_report.n_samples(trainer))
+        self._telemetry.state(self._state.row_counts(), self._state.n_bytes)
+        model_report.tell(self._telemetry, self._state.model, trainer)
 
     def _read_new_partitions(self) -> None:
         """Partitions added to the input topic start at their beginning."""

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 import hypothesis
 import pytest
 
-from tests.broker import Broker, LocalBroker, NoBroker, real_kafka, skip_or_fail
+from tests.broker import Broker, LocalBroker, NoBroker, SecuredBroker, real_kafka, skip_or_fail
 from tests.broker.jars import missing
 from tests.broker.sources import all_sources
 
@@ -36,6 +36,16 @@ def own_kafka() -> Iterator[LocalBroker]:
     if lacks:
         skip_or_fail(f"a broker that may be stopped needs {' and '.join(lacks)}", os.environ)
     with LocalBroker() as broker:
+        yield broker
+
+
+@pytest.fixture(scope="session")
+def secured_kafka() -> Iterator[SecuredBroker]:
+    """One broker with SASL, TLS and ACLs for all tests of this run; its users and topics bear the tests' names."""
+    lacks = missing()
+    if lacks:
+        skip_or_fail(f"a secured broker needs {' and '.join(lacks)}", os.environ)
+    with SecuredBroker() as broker:
         yield broker
 
 

@@ -81,13 +81,16 @@ class Checkpointer:
         tables: Callable[[], Mapping[str, Table]],
         small: Callable[[], Mapping[str, Array]],
         base: str | None,
+        after_saving: Callable[[Notes], None] = lambda notes: None,
     ) -> None:
+        """`after_saving` is called where the writing is done, with the notes of a checkpoint that is safe."""
         self._store = store
         self._policy = policy
         self._writer = writer
         self._tables = tables
         self._small = small
         self._base = base
+        self._after_saving = after_saving
         self._begun: _Begun | None = None
         self._next_s = -np.inf
         self.phase = Phase.IDLE
@@ -201,6 +204,7 @@ class Checkpointer:
         self._store.commit(name, contents.encode(notes))
         begun.saved.append(Saved(name, notes, time.perf_counter() - begun.started_s))
         self._prune(notes)
+        self._after_saving(notes)
 
     def _prune(self, notes: Notes) -> None:
         """Keep the newest ones. Where a successor has saved one, all of them are his to keep or to remove."""

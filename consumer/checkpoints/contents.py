@@ -71,6 +71,8 @@ class Notes(msgspec.Struct, frozen=True, kw_only=True):
     """Version at which it was done."""
     before_promotion: str = ""
     """The checkpoint of the model that a promotion took the place of; it stays, to be returned to."""
+    forgotten: int = 0
+    """Number of the last request to forget users (`erasures`) that the state has obeyed."""
     held_since_s: float = 0.0
     """Wall time since when versions are held for a reason that ends in a rollback; 0: they are not."""
 

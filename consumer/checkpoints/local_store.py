@@ -4,9 +4,11 @@
         contents.json                                  dtype, shape and CRC-32 of each array; the notes
         items.keys  users.items  …                     little-endian, C order
     DIRECTORY/unfinished-…                             the one being written, by one process
+    DIRECTORY/erasures/000000000003.json               a request to forget users
 
 Every checkpoint stands alone: damage to one file damages one checkpoint. Processes may share the directory: what a
-paused writer goes on to write when it wakes touches no file of its successor.
+paused writer goes on to write when it wakes touches no file of its successor. One that is written anew shares files
+with what it was before, until that is removed; nobody changes a file of a complete one.
 """
 
 from __future__ import annotations
@@ -18,20 +20,25 @@ import shutil
 import time
 import uuid
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from consumer.checkpoints import contents, listing
+from consumer.checkpoints.exchange import exchange
 from consumer.checkpoints.listing import Entry, Listing
+from consumer.checkpoints.lock import Running, locked
 from consumer.errors import CorruptCheckpoint, Fatal, Fenced
 from consumer.messages import Int64Array
 from consumer.tables import Array
 
 CONTENTS = "contents.json"
 REQUEST = "request.json"
+ERASURES = "erasures"
+"""Requests to forget users, a file each."""
 REPLAYS = "replays"
 """Below the checkpoints of a model: those of its replays, a directory each."""
 UNFINISHED = "unfinished-"
@@ -126,15 +133,19 @@ class LocalStore:
             path = self._unfinished / array
             entries[array] = Entry(dtype.str, shape, _crc32(path))
             _sync(path)
-        path = self._unfinished / CONTENTS
-        path.write_bytes(listing.encode(entries, notes))
-        _sync(path)
-        _sync(self._unfinished)
+        self._list(entries, notes)
         if (self._directory / name).exists():  # of the same moment: its writer failed behind the rename
             self.remove(name)
         self._refuse_beside_a_successor(name)
         self._unfinished.rename(self._directory / name)
         _sync(self._directory)
+
+    def _list(self, entries: Mapping[str, Entry], notes: bytes) -> None:
+        """What the unfinished one holds; from then on it is whole."""
+        path = self._unfinished / CONTENTS
+        path.write_bytes(listing.encode(entries, notes))
+        _sync(path)
+        _sync(self._unfinished)
 
     def _refuse_beside_a_successor(self, name: str) -> None:
         """Asked just before the rename. Should a process fall asleep between the two, what it still makes visible
@@ -148,6 +159,48 @@ class LocalStore:
         doomed = self._directory / f"{REMOVED}{uuid.uuid4().hex}"
         (self._directory / name).rename(doomed)
         shutil.rmtree(doomed)
+
+    def array(self, name: str, array: str) -> Array | None:
+        entry = self._listing(name).arrays.get(array)
+        return None if entry is None else self._array(name, array, entry, is_mapped=True)
+
+    def rewrite(self, name: str, changes: Mapping[str, tuple[Int64Array, Array]], notes: bytes) -> None:
+        """What doesn't change is shared with the checkpoint as it was."""
+        self._remove_abandoned()
+        self._unfinished.mkdir()
+        entries = dict(self._listing(name).arrays)
+        try:
+            for array, entry in entries.items():
+                entries[array] = self._changed(self._directory / name / array, entry, changes.get(array))
+        except FileNotFoundError as error:
+            raise CorruptCheckpoint(f"{name}: {error.filename} is missing") from error
+        self._list(entries, notes)
+        exchange(self._unfinished, self._directory / name)
+        _sync(self._directory)
+        shutil.rmtree(self._unfinished)
+
+    def _changed(self, source: Path, entry: Entry, change: tuple[Int64Array, Array] | None) -> Entry:
+        """The array among the unfinished ones, with these rows."""
+        target = self._unfinished / source.name
+        if change is None:
+            _share(source, target)
+            return entry
+        self._copy(source, target, entry.crc32)
+        _scatter(target, *change)
+        _sync(target)
+        return Entry(entry.dtype, entry.shape, _crc32(target))
+
+    def replays(self) -> Sequence[str]:
+        directory = self._directory / REPLAYS
+        return sorted(path.name for path in directory.iterdir() if path.is_dir()) if directory.is_dir() else []
+
+    @contextmanager
+    def idle_replay(self, name: str) -> Iterator[LocalStore | None]:
+        try:
+            with locked(self._directory / REPLAYS / name, name):
+                yield self.replay(name)
+        except Running:
+            yield None
 
     def replay(self, name: str) -> LocalStore:
         directory = self._directory / REPLAYS / name
@@ -178,6 +231,49 @@ class LocalStore:
         (self._directory / REQUEST).unlink(missing_ok=True)
         _sync(self._directory)
 
+    def erasures(self, after: int) -> Sequence[tuple[int, bytes]]:
+        found = []
+        for number in self._erasure_numbers():
+            if number > after:
+                with suppress(FileNotFoundError):  # settled meanwhile
+                    found.append((number, self._erasure(number).read_bytes()))
+        return found
+
+    def add_erasure(self, erasure: bytes) -> int:
+        (self._directory / ERASURES).mkdir(exist_ok=True)
+        unfinished = self._directory / ERASURES / f"{UNFINISHED}{uuid.uuid4().hex}"
+        try:
+            unfinished.write_bytes(erasure)
+            _sync(unfinished)
+            number = max(self._erasure_numbers(), default=0) + 1
+            while True:
+                try:
+                    os.link(unfinished, self._erasure(number))  # fails where somebody else was given it meanwhile
+                    break
+                except FileExistsError:
+                    number += 1
+        finally:
+            unfinished.unlink(missing_ok=True)
+        _sync(self._directory / ERASURES)
+        return number
+
+    def drop_erasures(self, numbers: Sequence[int]) -> None:
+        last = max(self._erasure_numbers(), default=0)
+        for number in numbers:
+            if number == last:
+                self._erasure(number).write_bytes(b"")  # its name stays: the next number follows from it
+            else:
+                self._erasure(number).unlink(missing_ok=True)
+
+    def _erasure(self, number: int) -> Path:
+        return self._directory / ERASURES / f"{number:012d}.json"
+
+    def _erasure_numbers(self) -> list[int]:
+        directory = self._directory / ERASURES
+        if not directory.is_dir():
+            return []
+        return sorted(int(path.stem) for path in directory.iterdir() if path.stem.isdecimal())
+
     def n_bytes(self, name: str) -> int:
         """Size of its arrays. Raises CorruptCheckpoint."""
         return sum(entry.n_bytes for entry in self._listing(name).arrays.values())
@@ -188,7 +284,7 @@ class LocalStore:
     def arrays(self, name: str) -> Mapping[str, Array]:
         return {array: self._array(name, array, entry) for array, entry in self._listing(name).arrays.items()}
 
-    def _array(self, name: str, array: str, entry: Entry) -> Array:
+    def _array(self, name: str, array: str, entry: Entry, *, is_mapped: bool = False) -> Array:
         path = self._directory / name / array
         try:
             n_bytes = path.stat().st_size
@@ -196,6 +292,8 @@ class LocalStore:
                 raise CorruptCheckpoint(f"{name}/{array}: {n_bytes} bytes where {entry.n_bytes} belong")
             if _crc32(path) != entry.crc32:
                 raise CorruptCheckpoint(f"{name}/{array}: the checksum does not match")
+            if is_mapped and n_bytes:
+                return np.memmap(path, entry.type, "r", shape=entry.shape)
             return np.fromfile(path, entry.type).reshape(entry.shape)
         except OSError as error:
             raise CorruptCheckpoint(f"{name}/{array}: {error.strerror}") from error
@@ -221,6 +319,15 @@ def _scatter(path: Path, rows: Int64Array, values: Array) -> None:
         window = np.memmap(path, values.dtype, "r+", offset=first * values[:1].nbytes, shape=shape)
         window[rows[done:end] - first] = values[done:end]
         done = end
+
+
+def _share(source: Path, target: Path) -> None:
+    """The same file under another name, or a copy where the file system cannot do that; nobody changes either."""
+    try:
+        os.link(source, target)
+    except OSError:
+        shutil.copyfile(source, target)
+        _sync(target)
 
 
 def _allocate(path: Path, n_bytes: int) -> None:

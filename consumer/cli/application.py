@@ -11,9 +11,12 @@ from consumer.cli import console
 from consumer.cli.check_config import check_config
 from consumer.cli.checkpoints import checkpoints
 from consumer.cli.compare import compare
+from consumer.cli.dead_letters import dead_letters
 from consumer.cli.demo import demo
+from consumer.cli.doctor import doctor
 from consumer.cli.evaluate import evaluate
 from consumer.cli.exit_codes import EXPLAINED
+from consumer.cli.forget_user import forget_user
 from consumer.cli.promote import promote
 from consumer.cli.recommend import recommend
 from consumer.cli.related import related
@@ -41,6 +44,7 @@ COMMANDS = (
     check_config,
     show_config,
     topics,
+    doctor,
     top,
     related,
     recommend,
@@ -51,9 +55,11 @@ COMMANDS = (
     promote,
     checkpoints,
     rollback,
+    forget_user,
 )
 for command in COMMANDS:
     app.command(epilog=EXPLAINED)(command)
+app.add_typer(dead_letters)
 
 
 def _say_version(is_wanted: bool) -> None:

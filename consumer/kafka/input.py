@@ -264,8 +264,8 @@ class KafkaInput:
         if error.fatal() or error.code() == KafkaError._FATAL:
             self._failure = Fatal(
                 f"left the group for good: {error.str()}. Another process uses the member id "
-                f"{self._instance_id!r}; give each deployment slot its own kafka.instance_id. If none does, an "
-                "answer of the brokers was lost while this one joined: start it again."
+                f"{self._instance_id!r}; give each deployment slot its own kafka.instance_id. If none does, an answer "
+                "of the brokers was lost while this one joined: start it again."
             )
         elif is_refusal(error):
             self._failure = translated(error, f"as a member of {self._group}")

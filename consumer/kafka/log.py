@@ -81,9 +81,25 @@ class KafkaLog:
     def reconnect(self) -> None:
         self.close()
 
+    def await_settled(self, topic: str) -> None:
+        """Wait until no transaction that is open now hides what lies behind its records: a read that begins afterwards
+        sees all that was committed before the call. Raises Retryable where one stays open for `NO_PROGRESS_S`.
+        """
+        with self._borrowed() as consumer:
+            partitions = self._partitions(consumer, topic)
+            ends = {partition: self._high_watermark(topic, partition) for partition in partitions}
+            give_up_s = self._clock.monotonic_s() + NO_PROGRESS_S
+            while hidden := [p for p, (_, end) in self._stable(consumer, topic, partitions).items() if end < ends[p]]:
+                if self._clock.monotonic_s() >= give_up_s:
+                    raise Retryable(f"{topic} {hidden}: a transaction has been open for {NO_PROGRESS_S:g} s")
+                consumer.poll(WAIT_S)
+
     def close(self) -> None:
         while self._idle:
             self._idle.pop().close()
+
+    def _stable(self, consumer: Consumer, topic: str, partitions: Sequence[int]) -> Mapping[int, tuple[int, int]]:
+        return bounds_of(consumer, topic, partitions, ANSWER_TIMEOUT_S)
 
     def _partitions(self, consumer: Consumer, topic: str) -> Sequence[int]:
         try:

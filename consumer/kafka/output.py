@@ -26,6 +26,8 @@ OPEN_TIMEOUT_S: Final = 30.0
 ABORT_TIMEOUT_S: Final = 15.0
 CALL_S: Final = 2.0
 """Longest single wait inside a deadline; refusals that only come as events are noticed between two."""
+ANY_PARTITION: Final = -1
+"""librdkafka's word for the one that follows from the key."""
 SERVE_EVERY: Final = 2_000
 """Delivery reports are taken in after so many records, so that they don't pile up."""
 
@@ -41,10 +43,13 @@ class KafkaOutput:
         settings: Settings,
         *,
         clock: Clock | None = None,
+        writes_as: str | None = None,
         while_waiting: Callable[[], None] = lambda: None,
     ) -> None:
+        """`writes_as`: the transactional id, by default the model's writer's."""
         self._settings = settings
-        self._properties = producer_properties(settings)
+        self._id = writes_as or transactional_id(settings)
+        self._properties = {**producer_properties(settings), "transactional.id": self._id}
         self._clock = clock or SystemClock()
         self._while_waiting = while_waiting
         self._timeout_s = settings.kafka.transaction_timeout_s
@@ -137,7 +142,7 @@ class KafkaOutput:
 
     @property
     def _name(self) -> str:
-        return f"transactional id {transactional_id(self._settings)}"
+        return f"transactional id {self._id}"
 
     def _opened(self) -> Producer:
         if self._producer is None:
@@ -148,10 +153,11 @@ class KafkaOutput:
 
     def _produce(self, producer: Producer, record: OutputRecord, deadline_s: float) -> None:
         headers: list[tuple[str, str | bytes | None]] | None = list(record.headers) or None
+        partition = ANY_PARTITION if record.partition is None else record.partition
         while True:
             try:
                 producer.produce(
-                    record.topic, value=record.value, key=record.key, headers=headers, on_delivery=self._delivered
+                    record.topic, record.value, record.key, partition, headers=headers, on_delivery=self._delivered
                 )
                 return
             except BufferError as full:
@@ -160,7 +166,8 @@ class KafkaOutput:
                 if self._clock.monotonic_s() >= deadline_s:
                     raise Retryable(f"the producer's queue stayed full for {self._timeout_s:g} s") from full
             except KafkaException as error:
-                raise self._failed(cause(error), f"writing key {record.key!r} to {record.topic}") from error
+                size = len(record.key or b"") + len(record.value or b"")
+                raise self._failed(cause(error), f"writing a record of {size} bytes to {record.topic}") from error
 
     def _delivered(self, error: KafkaError | None, message: Message) -> None:
         """Called for every record, so it does next to nothing."""
@@ -168,7 +175,8 @@ class KafkaOutput:
             self._ends[message.topic(), message.partition()] = message.offset() + 1  # type: ignore[index, operator]
             # (a delivered record has all three)
         elif self._failure is None:
-            self._failure = translated(error, f"writing key {message.key()!r} to {message.topic()}")
+            # Not by its key: a dead letter's is a user.
+            self._failure = translated(error, f"writing a record of {len(message)} bytes to {message.topic()}")
 
     def _served(self, call: Callable[[float], int], wait_s: float) -> int:
         """Take in delivery reports and events by `poll` or `flush`.

@@ -16,6 +16,7 @@ def stored_record(message: Message) -> StoredRecord:
         key=message.key(),
         value=message.value(),
         headers=headers_of(message),
+        timestamp_ms=message.timestamp()[1],
     )
 
 

@@ -15,10 +15,13 @@ from consumer.settings import Settings
 ANSWER_TIMEOUT_S: Final = 10.0
 
 
-def end_of_input(settings: Settings) -> Positions:
-    """Behind the last record of each partition. Raises Fatal if there is no topic, Retryable if nobody answers."""
-    topic = settings.input.topic
-    consumer = new_consumer(settings, reader_properties(settings))
+def end_of_input(settings: Settings, *, counts_open: bool = False) -> Positions:
+    """Behind the last record of each partition; behind those of open transactions too, if they count. Raises Fatal if
+    there is no topic, Retryable if nobody answers."""
+    topic, properties = settings.input.topic, reader_properties(settings)
+    if counts_open:
+        properties["isolation.level"] = "read_uncommitted"
+    consumer = new_consumer(settings, properties)
     try:
         bounds = bounds_of(consumer, topic, partitions_of(consumer, topic, ANSWER_TIMEOUT_S), ANSWER_TIMEOUT_S)
         return {partition: end for partition, (_, end) in bounds.items()}

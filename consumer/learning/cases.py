@@ -12,7 +12,7 @@ import numpy as np
 
 from consumer.kernels import hot_kernel, kernel
 from consumer.learning.quality import CUTOFF
-from consumer.messages import Float64Array, Int32Array, Int64Array, UInt8Array
+from consumer.messages import Float64Array, Int32Array, Int64Array, UInt8Array, UInt64Array
 from consumer.models import logit
 from consumer.models.item_to_item import Scratch
 from consumer.models.logit import Pool
@@ -27,6 +27,7 @@ class CaseArrays(NamedTuple):
 
     history: Int32Array  # (WINDOW, longest history) item rows, latest first; NONE: gone
     n_history: Int32Array  # (WINDOW,)
+    user: UInt64Array  # (WINDOW,) first half of the user's hash, so that his cases can be forgotten with him
     item: Int32Array  # (WINDOW,) row of the item that followed; NONE: gone
     time_ms: Int64Array  # (WINDOW,)
     place: UInt8Array  # (WINDOW,) of that item in the live list, 1 … CUTOFF; 0: further down or not listed
@@ -38,6 +39,7 @@ def allocate(history: int) -> CaseArrays:
     return CaseArrays(
         history=np.full((WINDOW, history), NONE, np.int32),
         n_history=np.zeros(WINDOW, np.int32),
+        user=np.zeros(WINDOW, np.uint64),
         item=np.full(WINDOW, NONE, np.int32),
         time_ms=np.zeros(WINDOW, np.int64),
         place=np.zeros(WINDOW, np.uint8),
@@ -48,13 +50,21 @@ def allocate(history: int) -> CaseArrays:
 
 @hot_kernel
 def keep(
-    cases: CaseArrays, history: Int32Array, n_history: int, item: int, time_ms: int, place: int, score: float
+    cases: CaseArrays,
+    user_key: np.uint64,
+    history: Int32Array,
+    n_history: int,
+    item: int,
+    time_ms: int,
+    place: int,
+    score: float,
 ) -> None:
     """Add a case; `place` is 0 where the item was not listed."""
     at = cases.n_cases[0] % WINDOW
     for b in range(n_history):
         cases.history[at, b] = history[b]
     cases.n_history[at] = n_history
+    cases.user[at] = user_key
     cases.item[at] = item
     cases.time_ms[at] = time_ms
     cases.place[at] = place if place <= CUTOFF else 0

@@ -54,7 +54,7 @@ def _learn_sequence(
         is_test = is_sampled(draw, limits.sample_one_in)
         if is_test or (drift.is_raised(state.drift, NEXT) and is_sampled(draw, limits.sample_one_in_raised)):
             last_kind = linear_model.last_kind_of(state.ensemble.linear, user)
-            rank_sample(state, n_history, last_kind, item, time_ms, is_test)
+            rank_sample(state, columns.user_key[i, 0], n_history, last_kind, item, time_ms, is_test)
         if linear_model.is_on(state.ensemble.linear) and is_counted and not is_new:
             _learn_linear(state, limits, columns, i, item, user, n_history)
         back = repeat.learn_event(state.ensemble.repeat, history, n_history, item, state.drift.factor[NEXT])

@@ -58,7 +58,9 @@ def rank_next(state: State, n_history: int, last_kind: int, item: int, time_ms: 
 
 
 @hot_kernel
-def rank_sample(state: State, n_history: int, last_kind: int, item: int, time_ms: int, is_test: bool) -> None:
+def rank_sample(
+    state: State, user_key: np.uint64, n_history: int, last_kind: int, item: int, time_ms: int, is_test: bool
+) -> None:
     """Test before training; the fusion learns from it. An item that just repeats is no test.
 
     Where it is not to be one either, only the fusion learns.
@@ -72,7 +74,7 @@ def rank_sample(state: State, n_history: int, last_kind: int, item: int, time_ms
     if is_test:
         beforehand = popularity.weigh_half_lives(shares, n_live, shares.work)
         cases.keep(
-            state.cases, state.work.history, n_history, item, time_ms,
+            state.cases, user_key, state.work.history, n_history, item, time_ms,
             place_of(lists.merged, lists.lengths[MERGED], item),
             popularity.score(shares, shares.work, beforehand, item),
         )  # fmt: skip

@@ -25,6 +25,8 @@ class Begun:
     """Of every partition of the plan."""
     base: str | None
     """The checkpoint that the state holds."""
+    forgotten: int = 0
+    """The last request to forget users that it has obeyed."""
 
 
 def begin(
@@ -48,7 +50,7 @@ def begin(
     positions = {p: max(start, reached.get(p, start)) for p, (start, _) in plan.ranges.items()}
     if loaded:
         logger.info("going on", extra={"checkpoint": loaded.name, "left": plan.n_left(positions)})
-    return Begun(plan, positions, loaded.base if loaded else None)
+    return Begun(plan, positions, loaded.base, loaded.notes.forgotten) if loaded else Begun(plan, positions, None)
 
 
 def forget(settings: Settings, store: CheckpointStore) -> None:

@@ -10,9 +10,9 @@ import msgspec
 from consumer.checkpoints import contents
 from consumer.checkpoints.contents import Notes
 from consumer.checkpoints.local_store import LocalStore
+from consumer.checkpoints.lock import locked
 from consumer.errors import Fatal
 from consumer.promotions import require_same_settings
-from consumer.replay.lock import locked
 from consumer.replay.plan import ReplayPlan, read_plan, replay_settings
 from consumer.settings import Settings
 

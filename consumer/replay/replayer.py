@@ -9,10 +9,12 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Final
 
+from consumer import model_report
 from consumer.checkpoints.loading import AllState
 from consumer.clock import Clock
 from consumer.errors import FreshrankError
 from consumer.events.admission import GREATEST_MS
+from consumer.forgetting import Forgetting
 from consumer.intake import Intake
 from consumer.learning import quality
 from consumer.ports import Telemetry
@@ -23,6 +25,8 @@ from consumer.replay.plan import ReplayPlan
 from consumer.replay.progress import ProgressMeter, ReplayProgress
 from consumer.replay.ranges import time_text
 from consumer.replay.saving import ReplayCheckpoints
+from consumer.status.document import Stage
+from consumer.status.reporter import StatusReporter
 
 logger = logging.getLogger(__name__)
 
@@ -57,8 +61,10 @@ class Replayer:
         state: AllState,
         intake: Intake,
         checkpoints: ReplayCheckpoints,
+        forgetting: Forgetting,
         clock: Clock,
         telemetry: Telemetry,
+        status: StatusReporter,
         pace: Pace,
         on_progress: OnProgress = lambda progress: None,
         pause: Callable[[float], None] = time.sleep,
@@ -68,8 +74,10 @@ class Replayer:
         self._state = state
         self._intake = intake
         self._checkpoints = checkpoints
+        self._forgetting = forgetting
         self._clock = clock
         self._telemetry = telemetry
+        self._status = status
         self._pace = pace
         self._on_progress = on_progress
         self._pause = pause
@@ -111,7 +119,7 @@ class Replayer:
             return
         started_s = self._clock.monotonic_s()
         taken = self._intake.take(decoded)
-        self._state.trainer.learn(taken.admitted)
+        self._state.trainer.learn(self._forgetting.without_past(taken.admitted))
         self._refusal = taken.refusal
         now_s = self._clock.monotonic_s()
         n_records = len(taken.admitted.outcome)
@@ -132,6 +140,7 @@ class Replayer:
         self._telemetry.loop_moved(now_s)
         if now_s >= self._report_at_s:
             self._report_at_s = now_s + REPORT_INTERVAL_S
+            self._forgetting.catch_up(self._intake.positions)
             self._tell(now_s)
 
     def _tell(self, now_s: float) -> None:
@@ -141,8 +150,12 @@ class Replayer:
         self._telemetry.replay_progress(
             progress.share, _seconds(progress.event_time_ms), progress.records_per_s, progress.left_s
         )
-        self._telemetry.quality(*quality.summary(self._state.trainer.quality))
+        trainer = self._state.trainer
+        self._telemetry.quality(*quality.summary(trainer.quality), model_report.n_samples(trainer))
         self._telemetry.state(self._state.row_counts(), self._state.n_bytes)
+        model_report.tell(self._telemetry, self._state.model, trainer)
+        ends = {partition: end for partition, (_, end) in self._plan.ranges.items()}
+        self._status.report(Stage.REPLAYING, None, self._intake.positions, ends)
         if now_s >= self._log_at_s:
             self._log_at_s = now_s + LOG_INTERVAL_S
             logger.info("replaying", extra=_logged(progress))

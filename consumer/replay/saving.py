@@ -7,20 +7,25 @@ from __future__ import annotations
 
 import errno
 import logging
+from functools import partial
 
 from consumer.checkpoints import contents
 from consumer.checkpoints.checkpointer import Checkpointer, CheckpointPolicy, Phase
 from consumer.checkpoints.contents import Notes
+from consumer.checkpoints.forgetting_kept import forget_in_kept
 from consumer.checkpoints.loading import AllState
 from consumer.checkpoints.writer import Writer
 from consumer.clock import Clock
 from consumer.errors import Fatal
+from consumer.forgetting import Forgetting
 from consumer.intake import Intake
 from consumer.learning import quality
 from consumer.messages import Positions
 from consumer.ports import CheckpointStore, Telemetry
 from consumer.settings import Settings
 from consumer.snapshots import formats
+from consumer.status.board import Board
+from consumer.status.reporter import saved_checkpoint
 
 logger = logging.getLogger(__name__)
 
@@ -29,7 +34,8 @@ EPOCH = 1
 
 
 class ReplayCheckpoints:
-    """Saves the state every `checkpoints.interval_s`, beside the loop. `base`: the checkpoint it came from."""
+    """Saves the state every `checkpoints.interval_s`, beside the loop. `base`: the checkpoint it came from;
+    `ledger`: the live model's store, which has the requests to forget users."""
 
     def __init__(
         self,
@@ -40,7 +46,10 @@ class ReplayCheckpoints:
         intake: Intake,
         clock: Clock,
         telemetry: Telemetry,
+        board: Board,
         base: str | None,
+        forgetting: Forgetting,
+        ledger: CheckpointStore,
     ) -> None:
         saving = settings.checkpoints
         policy = CheckpointPolicy(saving.interval_s, saving.keep, anchor_s=saving.anchor_s)
@@ -49,15 +58,21 @@ class ReplayCheckpoints:
         self._intake = intake
         self._clock = clock
         self._telemetry = telemetry
+        self._board = board
         self._saved: Positions = dict(intake.positions) if base else {}
-        self._checkpointer = Checkpointer(store, policy, writer, state.tables, state.small, base)
+        self._forgetting = forgetting
+        self._saved_forgotten = forgetting.forgotten
+        self._checkpointer = Checkpointer(
+            store, policy, writer, state.tables, state.small, base,
+            after_saving=forgetting.after_saving(partial(forget_in_kept, ledger, store)),
+        )  # fmt: skip
         self._checkpointer.not_before(clock.monotonic_s() + saving.interval_s)
 
     def step(self) -> None:
         """What is due. A failure is told and tried again at the next interval."""
         now_s = self._clock.monotonic_s()
         self._note_saved()
-        self._checkpointer.step(now_s, has_news=self._intake.positions != self._saved)
+        self._checkpointer.step(now_s, has_news=self._has_unsaved)
         if self._checkpointer.phase is Phase.READY:
             self._checkpointer.freeze(self._notes(), now_s)
 
@@ -65,11 +80,15 @@ class ReplayCheckpoints:
         """Save what is not saved yet. Raises Fatal if it cannot be done."""
         if self._checkpointer.phase is Phase.WRITING:
             self._await_saved()
-        if self._saved != self._intake.positions:
+        if self._has_unsaved:
             now_s = self._clock.monotonic_s()
             self._checkpointer.hurry(now_s)
             self._checkpointer.freeze(self._notes(), now_s)
             self._await_saved()
+
+    @property
+    def _has_unsaved(self) -> bool:
+        return self._saved != self._intake.positions or self._forgetting.is_ahead_of(self._saved_forgotten)
 
     def close(self) -> None:
         self._checkpointer.close()
@@ -90,8 +109,9 @@ class ReplayCheckpoints:
             return False
         if saved is None:
             return False
-        self._saved = saved.notes.input_positions
+        self._saved, self._saved_forgotten = saved.notes.input_positions, saved.notes.forgotten
         self._telemetry.checkpoint_saved(saved.seconds, self._state.n_bytes, self._clock.wall_s())
+        self._board.saved(saved_checkpoint(saved, self._state.n_bytes))
         logger.info("checkpoint saved", extra={"checkpoint": saved.name, "seconds": round(saved.seconds, 3)})
         return True
 
@@ -108,5 +128,6 @@ class ReplayCheckpoints:
             watermark_ms=self._state.admission.watermark_ms,
             saved_at=formats.timestamp(self._clock.wall_s()),
             binding=contents.binding_of(self._settings),
+            forgotten=self._forgetting.forgotten,
             quality={"hit_ratio": hit_ratio["ensemble"], "mrr": mrr["ensemble"]} if hit_ratio else {},
         )

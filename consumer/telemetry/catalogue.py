@@ -13,7 +13,9 @@ from typing import Literal
 
 from consumer.learning.drift import LOSSES
 from consumer.learning.gate import REASONS
+from consumer.learning.quality import MEMBERS
 from consumer.messages import Outcome
+from consumer.model_report import ITEM, JUDGE_FEATURES, PROPOSER_FEATURES
 from consumer.models import logit
 
 Kind = Literal["counter", "gauge", "histogram", "info"]
@@ -27,6 +29,7 @@ OTHER = "other"
 """Stands for a reason that isn't in its closed list."""
 PUBLISH_FAILURES = ("retryable", "fenced", "fatal", "timeout", OTHER)
 CHECKPOINT_FAILURES = ("no_space", "io", "superseded", "timeout", OTHER)
+ROLLBACK_REASONS = ("operator", "held", OTHER)
 
 AGE_BUCKETS_S = (0.005, 0.01, 0.025, 0.05, 0.1, 0.2, 0.3, 0.5, 0.75, 1.0, 2.0, 5.0, 10.0, 20.0, 30.0, 60.0)
 """5 ms … 60 s, finest around the objective of one second."""
@@ -174,6 +177,18 @@ SNAPSHOT_ROWS = Metric(
     "Rows published.",
     (_TOPIC, Label("kind", ROW_KINDS)),
 )
+SNAPSHOT_MOVED = Metric(
+    "freshrank_snapshot_moved_ratio_total",
+    "counter",
+    "Share of expected interactions that published scores have given to other items, added up over versions.",
+    unit="ratio",
+)
+ROLLBACKS = Metric(
+    "freshrank_rollbacks_total",
+    "counter",
+    "Times that learned state returned to an earlier checkpoint, by what asked for it.",
+    (Label("reason", ROLLBACK_REASONS),),
+)
 ROWS_WAITING = Metric(
     "freshrank_rows_waiting", "gauge", "Changed rows that wait for a later version.", (_TOPIC,), unit="rows"
 )
@@ -223,6 +238,31 @@ MRR = Metric(
     "Mean reciprocal rank of the sampled events' items just before they were learned.",
     (_MODEL,),
 )
+QUALITY_SAMPLES = Metric(
+    "freshrank_quality_samples", "gauge", "Sampled events that the figures of quality are taken over."
+)
+ENSEMBLE_WEIGHT = Metric(
+    "freshrank_ensemble_weight",
+    "gauge",
+    "Weight of one feature of a member, or of the item itself, in the logit that orders the worker's lists.",
+    (
+        Label("model", (*logit.MEMBERS, *logit.JUDGES, ITEM)),
+        Label("feature", (*PROPOSER_FEATURES, *JUDGE_FEATURES, *logit.ITEM_FEATURES)),
+    ),
+)
+POPULARITY_WEIGHT = Metric(
+    "freshrank_popularity_weight",
+    "gauge",
+    "Weight of one half-life of popularity in the mixture that is the score; they add up to 1.",
+    (Label("half_life_s"),),
+    unit="ratio",
+)
+LEARNING_RATE = Metric(
+    "freshrank_learning_rate",
+    "gauge",
+    "Learning rate of the next step, longer ones after a drift included, by what takes the step.",
+    (Label("model", MEMBERS),),
+)
 DRIFT_ALARMS = Metric(
     "freshrank_drift_alarms_total",
     "counter",
@@ -239,9 +279,12 @@ MEMBER_MUTED = Metric(
     "freshrank_member_muted",
     "gauge",
     "1 while a member is not heard because a list of it was nonsense, else 0.",
-    (Label("model", logit.MEMBERS),),
+    (Label("model", (*logit.MEMBERS, *logit.JUDGES)),),
 )
 STATE_ROWS = Metric("freshrank_state_rows", "gauge", "Rows of the state.", (Label("kind"),), unit="rows")
+STATE_LIMIT = Metric(
+    "freshrank_state_limit_rows", "gauge", "Most rows that the state may have.", (Label("kind"),), unit="rows"
+)
 STATE_BYTES = Metric("freshrank_state_bytes", "gauge", "Memory that the state's arrays take.", unit="bytes")
 REBALANCES = Metric("freshrank_rebalances_total", "counter", "Times the consumer group gave or took the lease.")
 LOOP_AGE = Metric(
@@ -257,3 +300,13 @@ BUILD_INFO = Metric(
 
 CATALOGUE: tuple[Metric, ...] = tuple(value for value in list(globals().values()) if isinstance(value, Metric))
 """Every metric above, in its order."""
+
+PROCESS_METRICS = (
+    "process_cpu_seconds_total",
+    "process_max_fds",
+    "process_open_fds",
+    "process_resident_memory_bytes",
+    "process_start_time_seconds",
+    "process_virtual_memory_bytes",
+)
+"""What the Prometheus client adds by itself about the worker's process."""

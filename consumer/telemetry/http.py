@@ -1,7 +1,8 @@
-"""The worker's read-only HTTP server: `/metrics`, `/healthz`, `/readyz`.
+"""The worker's read-only HTTP server: `/metrics`, `/healthz`, `/readyz`, `/startupz`, `/status.json` and the page `/`.
 
-It serves a scraper and a supervisor, not the internet: GET and HEAD only, one request a connection, and everything that
-a client could use up is bounded (time, bytes, connections), so that a slow or broken one costs the others nothing.
+It serves a scraper, a supervisor and the people of the house, not the internet: GET and HEAD only, one request a
+connection, and everything that a client could use up is bounded (time, bytes, connections), so that a slow or broken
+one costs the others nothing.
 """
 
 from __future__ import annotations
@@ -18,16 +19,30 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from socketserver import TCPServer
-from typing import Any
+from typing import Any, Final
 
 from prometheus_client import CollectorRegistry
 
 from consumer.errors import Fatal
 from consumer.settings import TelemetrySettings
+from consumer.status.board import Board
 from consumer.telemetry.health import Health
 from consumer.telemetry.pages import Page, Site
 
 _log = logging.getLogger(__name__)
+
+SECURITY_HEADERS: Final = (
+    (
+        "Content-Security-Policy",
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
+        "base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+    ),
+    ("X-Content-Type-Options", "nosniff"),
+    ("Referrer-Policy", "no-referrer"),
+    ("Cross-Origin-Resource-Policy", "same-origin"),
+)
+"""With every answer. Item ids are written by strangers: even if one became markup, nothing inline would run and
+nothing could be sent anywhere."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,9 +69,10 @@ class TelemetryServer:
         settings: TelemetrySettings,
         registry: CollectorRegistry,
         health: Health,
+        board: Board,
         limits: HttpLimits | None = None,
     ) -> None:
-        self._server = _listen(settings, Site(registry, health), limits or HttpLimits())
+        self._server = _listen(settings, Site(registry, health, board, has_page=settings.page), limits or HttpLimits())
         self.host: str = settings.host
         self.port: int = self._server.socket.getsockname()[1]
         self._thread = threading.Thread(
@@ -109,6 +125,7 @@ class _Request(BaseHTTPRequestHandler):
     """One connection: a request, an answer, closed (HTTP/1.0)."""
 
     server: _Server
+    default_request_version = "HTTP/1.0"  # of 0.9 the answer would have neither a status nor headers
     error_content_type = "text/plain"
     error_message_format = "%(code)d %(message)s\n"
 
@@ -153,6 +170,11 @@ class _Request(BaseHTTPRequestHandler):
         self.end_headers()
         if self.command != "HEAD":
             self.wfile.write(page.body)
+
+    def end_headers(self) -> None:
+        for name, value in SECURITY_HEADERS:
+            self.send_header(name, value)
+        super().end_headers()
 
     def _refuse_size(self) -> None:
         # by hand: nothing of the request is known yet that send_error would need

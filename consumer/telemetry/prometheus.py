@@ -23,6 +23,9 @@ from consumer import __version__
 from consumer.clock import Clock
 from consumer.learning import gate
 from consumer.messages import Float64Array
+from consumer.snapshots.formats import timestamp
+from consumer.status.document import Replay
+from consumer.status.figures import Ages, Figures
 from consumer.telemetry import catalogue
 from consumer.telemetry.health import Health
 from consumer.telemetry.histogram import ArrayHistogram, HistogramValue
@@ -81,7 +84,13 @@ class PrometheusTelemetry:
         self._add_ages(catalogue.EVENT_TO_PUBLISH, "publish", ages_s, is_live)
 
     def version_published(
-        self, version: int, rows: Mapping[tuple[str, str], int], seconds: float, waiting: Mapping[str, int], at_s: float
+        self,
+        version: int,
+        rows: Mapping[tuple[str, str], int],
+        seconds: float,
+        waiting: Mapping[str, int],
+        at_s: float,
+        moved: float,
     ) -> None:
         self._observe(catalogue.PUBLISH, seconds)
         with self._lock:
@@ -89,6 +98,7 @@ class PrometheusTelemetry:
             for (topic, kind), n_rows in rows.items():
                 self._of(catalogue.SNAPSHOT_ROWS).add(n_rows, topic, kind)
             self._of(catalogue.ROWS_WAITING).replace(_by_one_label(waiting))
+            self._of(catalogue.SNAPSHOT_MOVED).add(moved)
             self._published_at_s = at_s
 
     def publish_failed(self, reason: str) -> None:
@@ -133,10 +143,24 @@ class PrometheusTelemetry:
             if left_s is not None:
                 self._of(catalogue.REPLAY_LEFT).set(left_s)
 
-    def quality(self, hit_ratio: Mapping[str, float], mrr: Mapping[str, float]) -> None:
+    def quality(self, hit_ratio: Mapping[str, float], mrr: Mapping[str, float], n_samples: int) -> None:
         with self._lock:
             self._of(catalogue.HIT_RATIO).replace(_by_one_label(hit_ratio))
             self._of(catalogue.MRR).replace(_by_one_label(mrr))
+            self._of(catalogue.QUALITY_SAMPLES).set(n_samples)
+
+    def ensemble_weights(self, weights: Mapping[tuple[str, str], float]) -> None:
+        by_labels: Values = {(member, feature): weight for (member, feature), weight in weights.items()}
+        with self._lock:
+            self._of(catalogue.ENSEMBLE_WEIGHT).replace(by_labels)
+
+    def popularity_weights(self, weights: Mapping[str, float]) -> None:
+        with self._lock:
+            self._of(catalogue.POPULARITY_WEIGHT).replace(_by_one_label(weights))
+
+    def learning_rates(self, rates: Mapping[str, float]) -> None:
+        with self._lock:
+            self._of(catalogue.LEARNING_RATE).replace(_by_one_label(rates))
 
     def drift_alarms(self, counts: Mapping[str, int]) -> None:
         self._add_each(catalogue.DRIFT_ALARMS, counts)
@@ -154,6 +178,13 @@ class PrometheusTelemetry:
             self._of(catalogue.STATE_ROWS).replace(_by_one_label(rows))
             self._of(catalogue.STATE_BYTES).set(size_bytes)
 
+    def state_limits(self, rows: Mapping[str, int]) -> None:
+        with self._lock:
+            self._of(catalogue.STATE_LIMIT).replace(_by_one_label(rows))
+
+    def rolled_back(self, reason: str) -> None:
+        self._add_reason(catalogue.ROLLBACKS, catalogue.ROLLBACK_REASONS, reason)
+
     def rebalanced(self) -> None:
         with self._lock:
             self._of(catalogue.REBALANCES).add(1)
@@ -163,6 +194,47 @@ class PrometheusTelemetry:
 
     def ready(self, is_ready: bool) -> None:
         self.health.set_ready(is_ready)
+
+    def figures(self) -> Figures:
+        """What people are shown of all this, as of one moment."""
+        with self._lock:
+            return Figures(
+                n_learned=int(self._of(catalogue.BATCH_EVENTS).total()),
+                outcomes={outcome: int(n) for outcome, n in self._by_label(catalogue.EVENTS).items()},
+                to_update=self._live_ages(catalogue.EVENT_TO_UPDATE),
+                to_publish=self._live_ages(catalogue.EVENT_TO_PUBLISH),
+                lag_s=self._of(catalogue.LAG_SECONDS).total(),
+                published_at_s=self._published_at_s,
+                rows_waiting=int(self._of(catalogue.ROWS_WAITING).total()),
+                publish_failures=int(self._of(catalogue.PUBLISH_FAILED).total()),
+                is_stalled=self._of(catalogue.PUBLISH_STALLED).total() > 0,
+                muted=self._those_at_one(catalogue.MEMBER_MUTED),
+                longer_steps=self._those_at_one(catalogue.STEPS_RAISED),
+                drift_alarms={loss: int(n) for loss, n in self._by_label(catalogue.DRIFT_ALARMS).items()},
+                state_rows={kind: int(n) for kind, n in self._by_label(catalogue.STATE_ROWS).items()},
+                state_bytes=int(self._of(catalogue.STATE_BYTES).total()),
+                replay=self._replay(),
+            )
+
+    def _replay(self) -> Replay | None:
+        share, event_time_s, rate, left_s = (
+            self._of(metric).copy().get(())
+            for metric in (
+                catalogue.REPLAY_SHARE, catalogue.REPLAY_EVENT_TIME, catalogue.REPLAY_RATE, catalogue.REPLAY_LEFT,
+            )
+        )  # fmt: skip
+        if share is None:
+            return None
+        return Replay(share, None if event_time_s is None else timestamp(event_time_s), rate or 0.0, left_s)
+
+    def _live_ages(self, metric: catalogue.Metric) -> Ages:
+        return Ages(metric.buckets, self._histograms[metric.name].copy()["live",].cumulative)
+
+    def _by_label(self, metric: catalogue.Metric) -> dict[str, float]:
+        return {label: value for (label,), value in self._of(metric).copy().items()}
+
+    def _those_at_one(self, metric: catalogue.Metric) -> tuple[str, ...]:
+        return tuple(label for label, value in self._by_label(metric).items() if value)
 
     def collect(self) -> Iterator[Metric]:
         """Every metric of the catalogue that has a value, all as of one moment."""

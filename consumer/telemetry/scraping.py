@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import urllib.request
 from collections.abc import Sequence
 from http.client import HTTPException
@@ -11,6 +10,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from prometheus_client.samples import Sample
 
 from consumer.errors import Retryable
+from consumer.status.quantiles import quantile
 
 ANSWER_TIMEOUT_S = 2.0
 
@@ -46,23 +46,8 @@ class Scrape:
             if _carries(sample, f"{name}_bucket", labels):
                 bound = float(sample.labels["le"])
                 counts[bound] = counts.get(bound, 0.0) + sample.value
-        return _quantile(sorted(counts.items()), share)
+        return quantile(sorted(counts.items()), share)
 
 
 def _carries(sample: Sample, name: str, labels: dict[str, str]) -> bool:
     return sample.name == name and all(sample.labels.get(label) == value for label, value in labels.items())
-
-
-def _quantile(cumulative: Sequence[tuple[float, float]], share: float) -> float | None:
-    """`cumulative`: (upper bound, values up to it), ascending."""
-    if not cumulative or cumulative[-1][1] == 0:
-        return None
-    wanted = share * cumulative[-1][1]
-    lower, below = 0.0, 0.0
-    for bound, n in cumulative:
-        if n >= wanted and n > below:
-            return lower if math.isinf(bound) else lower + (bound - lower) * (wanted - below) / (n - below)
-        if not math.isinf(bound):
-            lower = bound
-        below = n
-    return lower

@@ -39,6 +39,10 @@ class Series:
         self._check(values)
         self._values = dict(values)
 
+    def total(self) -> float:
+        """Over all label values; 0 where there are none."""
+        return sum(self._values.values())
+
     def copy(self) -> dict[LabelValues, float]:
         return dict(self._values)
 

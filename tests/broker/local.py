@@ -8,14 +8,14 @@ import signal
 import subprocess
 import tempfile
 import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 
 from tests.broker import jars
 from tests.broker.answers import wait_until_it_answers
 from tests.broker.guard import Guard
-from tests.broker.properties import LOOPBACK, as_properties_file, free_port, server_properties
+from tests.broker.properties import LOOPBACK, Listener, as_properties_file, free_port, server_properties
 
 START_TIMEOUT_S = 60.0
 STOP_TIMEOUT_S = 30.0
@@ -38,14 +38,17 @@ class LocalBroker:
         properties: Mapping[str, str] | None = None,
         *,
         port: int | None = None,
+        listeners: Sequence[Listener] = (),
         starts_quickly: bool = False,
     ) -> None:
-        """`properties` are laid over those of `server_properties`; `port` is by default any that is free.
+        """`properties` are laid over those of `server_properties`; `port` is by default any that is free; `listeners`
+        come beside the one without any security.
 
         `starts_quickly`: for one that is started again and again and has little to do in between.
         """
         self._options = ["-XX:TieredStopAtLevel=1"] if starts_quickly else []
         self._extra = dict(properties or {})
+        self._listeners = tuple(listeners)
         self._port = port or free_port()
         self._folder: Path | None = None
         self._broker: subprocess.Popen[bytes] | None = None
@@ -166,7 +169,12 @@ class LocalBroker:
 
     def _properties(self, folder: Path) -> dict[str, str]:
         controller = f"{LOOPBACK}:{free_port(but=self._port)}"
-        own = server_properties(listen=self.bootstrap_servers, advertised=self.bootstrap_servers, controller=controller)
+        own = server_properties(
+            listen=self.bootstrap_servers,
+            advertised=self.bootstrap_servers,
+            controller=controller,
+            more=self._listeners,
+        )
         return own | {"controller.quorum.bootstrap.servers": controller, "log.dirs": str(folder / "data")} | self._extra
 
     def _format(self, folder: Path) -> None:

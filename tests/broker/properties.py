@@ -4,20 +4,36 @@ from __future__ import annotations
 
 import random
 import socket
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 LOOPBACK = "127.0.0.1"
 
 
-def server_properties(*, listen: str, advertised: str, controller: str) -> dict[str, str]:
-    """Properties of a single KRaft node; all three are `host:port`. How the quorum is found is left to the caller."""
+@dataclass(frozen=True, slots=True)
+class Listener:
+    """One more door of a broker; the addresses are `host:port`."""
+
+    name: str
+    protocol: str
+    listen: str
+    advertised: str
+
+
+def server_properties(
+    *, listen: str, advertised: str, controller: str, more: Sequence[Listener] = ()
+) -> dict[str, str]:
+    """Properties of a single KRaft node; the first three are `host:port`. How the quorum is found is left to the
+    caller."""
+    plain = Listener("PLAINTEXT", "PLAINTEXT", listen, advertised)
+    inner = Listener("CONTROLLER", "PLAINTEXT", controller, controller)
     return {
         "process.roles": "broker,controller",
         "node.id": "1",
-        "listeners": f"PLAINTEXT://{listen},CONTROLLER://{controller}",
-        "advertised.listeners": f"PLAINTEXT://{advertised}",
+        "listeners": ",".join(f"{one.name}://{one.listen}" for one in (plain, inner, *more)),
+        "advertised.listeners": ",".join(f"{one.name}://{one.advertised}" for one in (plain, *more)),
         "controller.listener.names": "CONTROLLER",
-        "listener.security.protocol.map": "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT",
+        "listener.security.protocol.map": ",".join(f"{one.name}:{one.protocol}" for one in (plain, inner, *more)),
         "inter.broker.listener.name": "PLAINTEXT",
         "offsets.topic.replication.factor": "1",
         "offsets.topic.num.partitions": "1",

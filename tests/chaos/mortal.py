@@ -106,10 +106,16 @@ class MortalStore(LocalStore):
 
 class MortalTelemetry(PrometheusTelemetry):
     def version_published(
-        self, version: int, rows: Mapping[tuple[str, str], int], seconds: float, waiting: Mapping[str, int], at_s: float
+        self,
+        version: int,
+        rows: Mapping[tuple[str, str], int],
+        seconds: float,
+        waiting: Mapping[str, int],
+        at_s: float,
+        moved: float,
     ) -> None:
         control().passed("rows noted")
-        super().version_published(version, rows, seconds, waiting, at_s)
+        super().version_published(version, rows, seconds, waiting, at_s, moved)
 
 
 def main() -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from consumer.checkpoints import listing
+from consumer.checkpoints import exchange, listing
 from consumer.checkpoints.listing import Entry
 from consumer.checkpoints.local_store import LocalStore
 from consumer.errors import CorruptCheckpoint, Fatal
@@ -178,3 +178,40 @@ def test_a_replay_is_looked_for_among_the_replays_only(store: LocalStore, tmp_pa
     assert store.replay("inner").names() == []
     with pytest.raises(Fatal, match="there is no replay"):
         store.replay(name)
+
+
+def test_what_is_rewritten_leaves_nothing_of_what_it_was(store: LocalStore, tmp_path: Path) -> None:
+    store.rewrite(name_of(1), {"t.a": (np.array([5]), np.array([0]))}, b"{}")
+    assert [path.name for path in tmp_path.iterdir()] == [name_of(1)]
+
+
+@pytest.mark.parametrize("file", ["t.a", "t.b"])
+def test_one_that_lacks_a_file_is_not_rewritten(store: LocalStore, tmp_path: Path, file: str) -> None:
+    (tmp_path / name_of(1) / file).unlink()
+    with pytest.raises(CorruptCheckpoint, match=file):
+        store.rewrite(name_of(1), {"t.a": (np.array([5]), np.array([0]))}, b"{}")
+
+
+def test_one_that_was_killed_while_it_was_rewritten_is_as_it_was(
+    store: LocalStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def die(*_: object) -> None:
+        raise Crash
+
+    monkeypatch.setattr("consumer.checkpoints.local_store.exchange", die)
+    with pytest.raises(Crash):
+        store.rewrite(name_of(1), {"t.a": (np.array([5]), np.array([0]))}, b"{}")
+    require_same(LocalStore(tmp_path).arrays(name_of(1)), ARRAYS)
+
+
+@pytest.mark.parametrize("at_once", [True, False])
+def test_two_directories_exchange_their_names(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, at_once: bool) -> None:
+    if not at_once:
+        monkeypatch.setattr(exchange, "_at_once", lambda one, other: False)
+    one, other = tmp_path / "one", tmp_path / "other"
+    for path in (one, other):
+        path.mkdir()
+        (path / "was").write_text(path.name)
+    exchange.exchange(one, other)
+    assert ((one / "was").read_text(), (other / "was").read_text()) == ("other", "one")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["one", "other"]

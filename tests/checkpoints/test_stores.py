@@ -136,3 +136,35 @@ def test_rows_written_in_any_order_are_those_of_an_array_in_memory(
             store.write_rows("x", np.array(rows, np.int64), np.full((len(rows), 2), value, np.int32))
         store.commit(name_of(1), b"{}")
         require_same(store.arrays(name_of(1)), {"x": expected} if writes else {})
+
+
+def test_one_that_is_rewritten_has_other_rows_and_notes_and_all_else_as_it_was(medium: Medium) -> None:
+    save(medium.store(), name_of(1), {"t.a": A, "t.b": B}, b"old")
+    save(medium.store(), name_of(2), {"t.a": A}, b"other")
+    rows = np.array([1, 4])
+    medium.store().rewrite(name_of(1), {"t.a": (rows, np.array([-1, -4]))}, b"new")
+    changed = A.copy()
+    changed[rows] = [-1, -4]
+    store = medium.store()
+    assert store.names() == [name_of(1), name_of(2)]
+    assert (store.notes(name_of(1)), store.notes(name_of(2))) == (b"new", b"other")
+    require_same(store.arrays(name_of(1)), {"t.a": changed, "t.b": B})
+    require_same(store.arrays(name_of(2)), {"t.a": A})
+
+
+def test_a_damaged_array_is_not_rewritten_with_a_checksum_that_says_it_is_well(medium: Medium) -> None:
+    save(medium.store(), name_of(1), {"t.a": A})
+    medium.damage(name_of(1))
+    with pytest.raises(CorruptCheckpoint):
+        medium.store().rewrite(name_of(1), {"t.a": (np.array([1]), np.array([-1]))}, b"new")
+
+
+def test_a_single_array_can_be_read(medium: Medium) -> None:
+    save(medium.store(), name_of(1), {"t.a": A, "none": A[:0]})
+    found = medium.store().array(name_of(1), "t.a")
+    assert found is not None
+    assert found.tolist() == A.tolist()
+    assert medium.store().array(name_of(1), "t.b") is None
+    medium.damage(name_of(1))
+    with pytest.raises(CorruptCheckpoint):
+        medium.store().array(name_of(1), "t.a")

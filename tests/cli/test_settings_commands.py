@@ -9,7 +9,7 @@ import pytest
 from consumer import __version__, settings_loading
 from tests.cli.conftest import Freshrank
 
-COMMANDS = ("run", "demo", "check-config", "show-config", "topics", "top", "related", "recommend")
+COMMANDS = ("run", "demo", "check-config", "show-config", "topics", "doctor", "top", "related", "recommend")
 
 
 @pytest.fixture
@@ -36,7 +36,16 @@ def test_the_version_is_told(freshrank: Freshrank) -> None:
 
 
 @pytest.mark.parametrize(
-    "command", [("run",), ("check-config",), ("show-config",), ("topics",), ("top",), ("recommend", "--history", "a")]
+    "command",
+    [
+        ("run",),
+        ("check-config",),
+        ("show-config",),
+        ("topics",),
+        ("doctor",),
+        ("top",),
+        ("recommend", "--history", "a"),
+    ],
 )
 def test_bad_settings_are_listed_all_at_once_with_exit_code_2(
     freshrank: Freshrank, bad_file: Path, command: tuple[str, ...]

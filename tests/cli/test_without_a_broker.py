@@ -19,7 +19,17 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize(
-    "command", [("topics",), ("top",), ("related", "item-1"), ("recommend", "--history", "item-1"), ("run",)]
+    "command",
+    [
+        ("topics",),
+        ("top",),
+        ("related", "item-1"),
+        ("recommend", "--history", "item-1"),
+        ("run",),
+        ("dead-letters", "list"),
+        ("dead-letters", "show", "0:1"),
+        ("dead-letters", "redrive"),
+    ],
 )
 def test_a_broker_that_does_not_answer_is_a_fault_in_plain_words(
     freshrank: Freshrank, command: tuple[str, ...]

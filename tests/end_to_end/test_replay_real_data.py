@@ -56,7 +56,7 @@ def assert_is_what_the_range_recounts_to(
     replay = Replay(settings, directory, "part", "--from", text_of(begin), "--to", text_of(end))
     tried = replay.run("--dry-run")
     firsts = [of["first"] for of in tried["partitions"].values() if of["first"]]
-    assert text_of(min(event.time_s for event in inside)) == min(firsts)
+    assert text_of(int(min(event.time_s for event in inside))) == min(firsts)
     assert sum(of["records_at_most"] for of in tried["partitions"].values()) == len(inside)
     said = replay.run()
     assert said["outcomes"] == {"admitted": len(inside)}
@@ -106,7 +106,7 @@ def test_weeks_of_diginetica_are_replayed_with_the_times_that_are_derived(model:
             written.write(json.dumps(named) + "\n")
     recording = Recording(str(file), "", len(events), (), ("user_id", "item_id", "event_type", "event_time"))
     produced(recording, settings)
-    assert_is_what_the_range_recounts_to(settings, tmp_path, events, DIGINETICA_START_S, (0.25, 0.5))
+    assert_is_what_the_range_recounts_to(settings, tmp_path, events, DIGINETICA_START_S, (0.25, 0.35))
 
 
 def dated(rows: Sequence[dict[str, str]]) -> list[Interaction]:

@@ -85,17 +85,22 @@ class WorkerProcess:
         self._port = 0
         self._earlier_log = 0
 
-    def start(self) -> None:
+    def start(self, *options: str) -> None:
         """Start it; it need not be ready yet."""
         assert self._process is None, "it was started before and not yet waited for"
         self._port = free_port()
         self._earlier_log = len(self.log())
         self._config.write_text(yaml.safe_dump(self._written()), encoding="utf-8")
-        command = [sys.executable, "-m", self._module, "run", "--config", str(self._config)]
+        command = [sys.executable, "-m", self._module, "run", "--config", str(self._config), *options]
         with self.log_file.open("ab") as log:
             self._process = subprocess.Popen(
                 command, cwd=ROOT, env=self._environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log
             )
+
+    @property
+    def port(self) -> int:
+        """Where its metrics are, of the process started last."""
+        return self._port
 
     def start_ready(self) -> None:
         """Start it and wait until it learns."""
@@ -163,12 +168,17 @@ class WorkerProcess:
     def metrics(self) -> Samples:
         """Its metrics by name and labels; those of this process only."""
         self.require_running()
-        with urlopen(f"http://127.0.0.1:{self._port}/metrics", timeout=5) as answer:
+        with urlopen(f"{self.url}metrics", timeout=5) as answer:
             return samples(answer.read().decode())
+
+    @property
+    def url(self) -> str:
+        """Of its status page."""
+        return f"http://127.0.0.1:{self._port}/"
 
     def _status(self, page: str) -> int:
         try:
-            with urlopen(f"http://127.0.0.1:{self._port}/{page}", timeout=5) as answer:
+            with urlopen(f"{self.url}{page}", timeout=5) as answer:
                 return int(answer.status)
         except (URLError, OSError) as error:
             return int(getattr(error, "code", 0))

@@ -7,7 +7,8 @@ disk as well, and the next `begin` drops it, as on a real one.
 from __future__ import annotations
 
 import errno
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -37,6 +38,9 @@ class FakeDisk:
     is_full: bool = False
     request: bytes | None = None
     replays: dict[str, FakeDisk] = field(default_factory=dict)
+    erasures: dict[int, bytes] = field(default_factory=dict)
+    is_running: bool = False
+    """Of a replay: a process goes on with it."""
 
     def damage(self, name: str) -> None:
         """Its checksums no longer match."""
@@ -96,6 +100,27 @@ class FakeStore:
         with self._calls.call("remove_checkpoint", name):
             del self._disk.complete[name]
 
+    def array(self, name: str, array: str) -> Array | None:
+        with self._calls.call("array", name, array):
+            return self._sound(name).arrays.get(array)
+
+    def rewrite(self, name: str, changes: Mapping[str, tuple[Int64Array, Array]], notes: bytes) -> None:
+        with self._calls.call("rewrite_checkpoint", name):
+            self._require_space()
+            arrays = {array: values.copy() for array, values in self._sound(name).arrays.items()}
+            for array, (rows, values) in changes.items():
+                arrays[array][rows] = values
+            self._disk.complete[name] = StoredCheckpoint(arrays, notes)
+
+    def replays(self) -> Sequence[str]:
+        with self._calls.call("replays"):
+            return sorted(self._disk.replays)
+
+    @contextmanager
+    def idle_replay(self, name: str) -> Iterator[FakeStore | None]:
+        is_running = self._disk.replays[name].is_running
+        yield None if is_running else self.replay(name)
+
     def replay(self, name: str) -> FakeStore:
         with self._calls.call("replay", name):
             if name not in self._disk.replays:
@@ -113,6 +138,25 @@ class FakeStore:
     def drop_request(self) -> None:
         with self._calls.call("drop_request"):
             self._disk.request = None
+
+    def erasures(self, after: int) -> Sequence[tuple[int, bytes]]:
+        with self._calls.call("erasures", after):
+            return sorted((number, data) for number, data in self._disk.erasures.items() if number > after)
+
+    def add_erasure(self, erasure: bytes) -> int:
+        with self._calls.call("add_erasure"):
+            number = max(self._disk.erasures, default=0) + 1
+            self._disk.erasures[number] = erasure
+            return number
+
+    def drop_erasures(self, numbers: Sequence[int]) -> None:
+        with self._calls.call("drop_erasures", list(numbers)):
+            last = max(self._disk.erasures)
+            for number in numbers:
+                if number == last:
+                    self._disk.erasures[number] = b""
+                else:
+                    del self._disk.erasures[number]
 
     def notes(self, name: str) -> bytes:
         with self._calls.call("notes", name):

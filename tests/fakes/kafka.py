@@ -172,7 +172,12 @@ class FakeOutput:
         for record in records:
             self._cluster.logs(record.topic)
             partition, offset = self._cluster.append(
-                record.topic, record.value, key=record.key, headers=record.headers, transaction=transaction
+                record.topic,
+                record.value,
+                key=record.key,
+                partition=record.partition,
+                headers=record.headers,
+                transaction=transaction,
             )
             transaction.written.append((record.topic, partition, offset))
 
@@ -208,6 +213,11 @@ class FakeLog:
         with self._calls.call("reconnect"):
             pass
 
+    def await_settled(self, topic: str) -> None:
+        with self._calls.call("await_settled", topic):
+            if any(log.stable_end < log.end for log in self._cluster.logs(topic)):
+                raise Retryable(f"{topic}: a transaction is open")
+
     def ends(self, topic: str) -> Positions:
         with self._calls.call("ends", topic):
             return {partition: log.stable_end for partition, log in enumerate(self._cluster.logs(topic))}
@@ -225,7 +235,9 @@ class FakeLog:
 
 
 def _stored(record: InputRecord) -> StoredRecord:
-    return StoredRecord(record.topic, record.partition, record.offset, record.key, record.value, record.headers)
+    return StoredRecord(
+        record.topic, record.partition, record.offset, record.key, record.value, record.headers, record.timestamp_ms
+    )
 
 
 def _batch(topic: str, records: Sequence[InputRecord]) -> RecordBatch:

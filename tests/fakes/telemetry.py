@@ -16,6 +16,7 @@ class PublishedVersion:
     seconds: float
     waiting: dict[str, int]
     at_s: float
+    moved: float
 
 
 @dataclass
@@ -51,6 +52,12 @@ class RecordingTelemetry:
     replay_shares: list[float] = field(default_factory=list)
     hit_ratio: dict[str, float] = field(default_factory=dict)
     mrr: dict[str, float] = field(default_factory=dict)
+    n_quality_samples: int = 0
+    weights: dict[tuple[str, str], float] = field(default_factory=dict)
+    mixture: dict[str, float] = field(default_factory=dict)
+    rates: dict[str, float] = field(default_factory=dict)
+    row_limits: dict[str, int] = field(default_factory=dict)
+    rollbacks: list[str] = field(default_factory=list)
     alarms: Counter[str] = field(default_factory=Counter)
     raised: dict[str, bool] = field(default_factory=dict)
     muted: dict[str, bool] = field(default_factory=dict)
@@ -96,10 +103,16 @@ class RecordingTelemetry:
         self.published_ages_s[_phase(is_live)].extend(map(float, ages_s))
 
     def version_published(
-        self, version: int, rows: Mapping[tuple[str, str], int], seconds: float, waiting: Mapping[str, int], at_s: float
+        self,
+        version: int,
+        rows: Mapping[tuple[str, str], int],
+        seconds: float,
+        waiting: Mapping[str, int],
+        at_s: float,
+        moved: float,
     ) -> None:
         self.journal.append("version_published")
-        self.versions.append(PublishedVersion(version, dict(rows), seconds, dict(waiting), at_s))
+        self.versions.append(PublishedVersion(version, dict(rows), seconds, dict(waiting), at_s, moved))
 
     def publish_failed(self, reason: str) -> None:
         self.journal.append("publish_failed")
@@ -131,9 +144,18 @@ class RecordingTelemetry:
     ) -> None:
         self.replay_shares.append(share)
 
-    def quality(self, hit_ratio: Mapping[str, float], mrr: Mapping[str, float]) -> None:
+    def quality(self, hit_ratio: Mapping[str, float], mrr: Mapping[str, float], n_samples: int) -> None:
         self.journal.append("quality")
-        self.hit_ratio, self.mrr = dict(hit_ratio), dict(mrr)
+        self.hit_ratio, self.mrr, self.n_quality_samples = dict(hit_ratio), dict(mrr), n_samples
+
+    def ensemble_weights(self, weights: Mapping[tuple[str, str], float]) -> None:
+        self.weights = dict(weights)
+
+    def popularity_weights(self, weights: Mapping[str, float]) -> None:
+        self.mixture = dict(weights)
+
+    def learning_rates(self, rates: Mapping[str, float]) -> None:
+        self.rates = dict(rates)
 
     def drift_alarms(self, counts: Mapping[str, int]) -> None:
         self.journal.append("drift_alarms")
@@ -150,6 +172,13 @@ class RecordingTelemetry:
     def state(self, rows: Mapping[str, int], size_bytes: int) -> None:
         self.journal.append("state")
         self.state_rows, self.state_bytes = dict(rows), size_bytes
+
+    def state_limits(self, rows: Mapping[str, int]) -> None:
+        self.row_limits = dict(rows)
+
+    def rolled_back(self, reason: str) -> None:
+        self.journal.append("rolled_back")
+        self.rollbacks.append(reason)
 
     def rebalanced(self) -> None:
         self.journal.append("rebalanced")

@@ -9,7 +9,7 @@ import pytest
 from consumer.errors import Fatal, Fenced
 from consumer.messages import OutputRecord, StoredRecord
 from consumer.ports import TransactionalOutput
-from tests.kafka.worlds import World
+from tests.kafka.worlds import N_PARTITIONS, World
 
 
 def rows(world: World, *keys: str, value: bytes | None = b"v") -> list[OutputRecord]:
@@ -196,3 +196,10 @@ def test_reading_a_topic_that_does_not_exist_is_fatal(world: World) -> None:
 
 def test_the_log_knows_the_partitions_of_a_topic(world: World) -> None:
     assert list(world.log().partitions(world.rows)) == [0, 1]
+
+
+def test_a_record_goes_to_the_partition_it_names(world: World) -> None:
+    records = [OutputRecord(world.rows, b"k", b"v", partition=p) for p in range(N_PARTITIONS)]
+    publish(opened(world), records)
+    settled(world)
+    assert sorted(record.partition for record in read(world)) == list(range(N_PARTITIONS))

@@ -6,7 +6,9 @@ import pytest
 from confluent_kafka import Producer
 
 from consumer.errors import Fatal
+from consumer.kafka.output import KafkaOutput
 from consumer.kafka.starting_points import end_of_input, input_from
+from consumer.messages import OutputRecord
 from consumer.settings import Settings
 from tests.broker import Broker, create_topic
 
@@ -31,6 +33,17 @@ def settings(kafka: Broker, topic_prefix: str) -> Settings:
 
 def test_the_end_lies_behind_the_last_record(settings: Settings) -> None:
     assert end_of_input(settings) == {0: 10, 1: 1, 2: 0}
+
+
+def test_records_of_an_open_transaction_lie_behind_it_unless_they_count(settings: Settings) -> None:
+    writer = KafkaOutput(settings, writes_as=f"{settings.input.topic}-writer")
+    writer.open()
+    writer.begin()
+    writer.write([OutputRecord(settings.input.topic, b"ann", b"{}", partition=2)])
+    writer.flush()
+    assert end_of_input(settings) == {0: 10, 1: 1, 2: 0}
+    assert end_of_input(settings, counts_open=True) == {0: 10, 1: 1, 2: 1}
+    writer.close()
 
 
 def test_a_time_is_the_first_record_at_or_after_it_or_the_end(settings: Settings) -> None:

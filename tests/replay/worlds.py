@@ -7,6 +7,7 @@ from pathlib import Path
 
 from consumer.checkpoints.writer import InlineWriter
 from consumer.events.codec import JsonCodec
+from consumer.forgetting import Forgetting
 from consumer.intake import Intake
 from consumer.messages import Decoded, OutputRecord
 from consumer.recovery import Recovered
@@ -17,6 +18,10 @@ from consumer.replay.plan import ReplayPlan, replay_settings
 from consumer.replay.replayer import Replayed, Replayer
 from consumer.replay.saving import ReplayCheckpoints
 from consumer.settings import Settings
+from consumer.status.board import Board
+from consumer.status.figures import Figures
+from consumer.status.identity import identity
+from consumer.status.reporter import StatusReporter
 from consumer.tables import Array
 from consumer.term import new_state
 from tests.fakes.calls import Calls
@@ -59,6 +64,7 @@ class ReplayWorld:
         self.values = values
         self._starts = starts or {}
         self.disk = FakeDisk()
+        self.live_disk = FakeDisk()  # of the model that it is a replay of
         self.telemetry = RecordingTelemetry()
         self.shares: list[float] = []
 
@@ -93,13 +99,28 @@ class ReplayWorld:
             lambda letter: OutputRecord("", None, None),
             Recovered(dict(begun.positions), {}, set(), {}),
         )
+        ledger = FakeStore(self.live_disk)
+        forgetting = Forgetting(ledger, state, begun.forgotten)
+        forgetting.catch_up(begun.positions)
+        board = self.board = Board(identity(settings, clock.wall_s()), clock, Figures)
         checkpoints = ReplayCheckpoints(
-            settings, store, InlineWriter(), state, intake, clock, self.telemetry, begun.base
+            settings, store, InlineWriter(), state, intake, clock, self.telemetry, board, begun.base, forgetting, ledger
         )
         reader = InlineMerged(MergedReader(partitions, codec.decode, 25))
         pace = Pace(None, clock.monotonic_s())
+        status = StatusReporter(board, clock, settings.input.topic, state, state.model.scores)
         return Replayer(
-            begun.plan, reader, state, intake, checkpoints, clock, self.telemetry, pace, self._note_share
+            begun.plan,
+            reader,
+            state,
+            intake,
+            checkpoints,
+            forgetting,
+            clock,
+            self.telemetry,
+            status,
+            pace,
+            self._note_share,
         ).run(should_stop)
 
     def _note_share(self, progress: object) -> None:

@@ -13,6 +13,7 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families
 
 from consumer.errors import Fatal
 from consumer.settings import TelemetrySettings
+from consumer.status.board import Board
 from consumer.telemetry.health import Health
 from consumer.telemetry.http import HttpLimits, TelemetryServer
 from consumer.telemetry.prometheus import PrometheusTelemetry
@@ -44,18 +45,18 @@ def raw(server: TelemetryServer) -> socket.socket:
 
 
 @pytest.fixture
-def strict_server(telemetry: PrometheusTelemetry, health: Health) -> Iterator[TelemetryServer]:
+def strict_server(telemetry: PrometheusTelemetry, health: Health, board: Board) -> Iterator[TelemetryServer]:
     """Gives up on slow and on talkative clients soon."""
     limits = HttpLimits(request_s=0.2, request_bytes=2048)
-    server = TelemetryServer(TelemetrySettings(port=0), telemetry.registry, health, limits)
+    server = TelemetryServer(TelemetrySettings(port=0), telemetry.registry, health, board, limits)
     yield server
     server.stop()
 
 
 @pytest.fixture
-def two_at_once(telemetry: PrometheusTelemetry, health: Health) -> Iterator[TelemetryServer]:
+def two_at_once(telemetry: PrometheusTelemetry, health: Health, board: Board) -> Iterator[TelemetryServer]:
     limits = HttpLimits(request_s=3_600, connections=2)
-    server = TelemetryServer(TelemetrySettings(port=0), telemetry.registry, health, limits)
+    server = TelemetryServer(TelemetrySettings(port=0), telemetry.registry, health, board, limits)
     yield server
     server.stop()
 
@@ -114,7 +115,18 @@ def test_ready_only_while_recovered_and_assigned(server: TelemetryServer, teleme
     assert statuses == [503, 200, 503]
 
 
-@pytest.mark.parametrize("path", ["/", "/metrics/", "/../etc/passwd", "/healthz%00"])
+def test_started_once_the_loop_moves_though_it_only_stands_by(
+    server: TelemetryServer, telemetry: PrometheusTelemetry, clock: ManualClock
+) -> None:
+    statuses = [ask(server, "/startupz").status]
+    telemetry.loop_moved(0.0)
+    statuses.append(ask(server, "/startupz").status)
+    clock.advance(31)
+    statuses.append(ask(server, "/startupz").status)
+    assert statuses == [503, 200, 503]
+
+
+@pytest.mark.parametrize("path", ["/nowhere", "/metrics/", "/page/page.js", "/../etc/passwd", "/healthz%00"])
 def test_any_other_path_is_not_found(server: TelemetryServer, path: str) -> None:
     assert ask(server, path).status == 404
 
@@ -189,25 +201,25 @@ def test_a_connection_that_ended_makes_room(two_at_once: TelemetryServer) -> Non
 
 
 def test_a_port_in_use_is_fatal_and_says_where_and_which_setting(
-    server: TelemetryServer, telemetry: PrometheusTelemetry, health: Health
+    server: TelemetryServer, telemetry: PrometheusTelemetry, health: Health, board: Board
 ) -> None:
     with pytest.raises(Fatal) as refused:
-        TelemetryServer(TelemetrySettings(port=server.port), telemetry.registry, health)
+        TelemetryServer(TelemetrySettings(port=server.port), telemetry.registry, health, board)
     message = str(refused.value)
     assert f"127.0.0.1:{server.port}" in message
     assert "already listens there" in message
     assert "telemetry.port" in message
 
 
-def test_an_address_of_another_machine_is_fatal(telemetry: PrometheusTelemetry, health: Health) -> None:
+def test_an_address_of_another_machine_is_fatal(telemetry: PrometheusTelemetry, health: Health, board: Board) -> None:
     with pytest.raises(Fatal, match=r"cannot listen on 192\.0\.2\.1:0: cannot assign requested address"):
-        TelemetryServer(TelemetrySettings(host="192.0.2.1", port=0), telemetry.registry, health)
+        TelemetryServer(TelemetrySettings(host="192.0.2.1", port=0), telemetry.registry, health, board)
 
 
-def test_stopping_frees_the_port(telemetry: PrometheusTelemetry, health: Health) -> None:
-    first = TelemetryServer(TelemetrySettings(port=0), telemetry.registry, health)
+def test_stopping_frees_the_port(telemetry: PrometheusTelemetry, health: Health, board: Board) -> None:
+    first = TelemetryServer(TelemetrySettings(port=0), telemetry.registry, health, board)
     first.stop()
-    second = TelemetryServer(TelemetrySettings(port=first.port), telemetry.registry, health)
+    second = TelemetryServer(TelemetrySettings(port=first.port), telemetry.registry, health, board)
     second.stop()
     assert second.port == first.port
 
@@ -217,8 +229,8 @@ def test_stopping_twice_is_no_error(server: TelemetryServer) -> None:
     server.stop()
 
 
-def test_stopping_does_not_wait_for_a_slow_client(telemetry: PrometheusTelemetry, health: Health) -> None:
-    patient = TelemetryServer(TelemetrySettings(port=0), telemetry.registry, health, HttpLimits(request_s=3_600))
+def test_stopping_does_not_wait_for_a_slow_client(telemetry: PrometheusTelemetry, health: Health, board: Board) -> None:
+    patient = TelemetryServer(TelemetrySettings(port=0), telemetry.registry, health, board, HttpLimits(request_s=3_600))
     with raw(patient) as slow:
         slow.sendall(b"GET ")
         patient.stop()

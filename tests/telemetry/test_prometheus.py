@@ -6,10 +6,19 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 
+from consumer.models.state import ModelState
 from consumer.ports import Telemetry
-from consumer.telemetry.catalogue import CHECKPOINT_FAILURES, DEAD_LETTER_REASONS, OUTCOMES, PUBLISH_FAILURES
+from consumer.telemetry.catalogue import (
+    CHECKPOINT_FAILURES,
+    DEAD_LETTER_REASONS,
+    OUTCOMES,
+    PROCESS_METRICS,
+    PUBLISH_FAILURES,
+    ROLLBACK_REASONS,
+)
 from consumer.telemetry.prometheus import PrometheusTelemetry
 from tests.fakes.telemetry import RecordingTelemetry
+from tests.streams import WITH_ALL, WITH_KNN, WITH_LINEAR, small_settings
 from tests.telemetry.scrape import ManualClock, exposed
 
 
@@ -21,17 +30,22 @@ def report_everything(telemetry: Telemetry) -> None:
     telemetry.batch_learned(90, 0.004)
     telemetry.events_updated(np.full(90, 0.15), is_live=True)
     telemetry.events_published([0.4] * 90, is_live=True)
-    telemetry.version_published(7, {("item-scores", "upsert"): 12}, 0.06, {"item-related": 5}, 1_800_000_000.0)
+    telemetry.version_published(7, {("item-scores", "upsert"): 12}, 0.06, {"item-related": 5}, 1_800_000_000.0, 0.03)
     telemetry.publish_failed("fenced")
     telemetry.checkpoint_saved(1.2, 4096, 1_800_000_000.0)
     telemetry.checkpoint_failed("no_space")
     telemetry.lag({("events", 0): 17}, 0.3)
     telemetry.replay_progress(0.25, 1_767_225_600.0, 300_000.0, 12.5)
-    telemetry.quality({"fusion": 0.31}, {"fusion": 0.12})
+    telemetry.quality({"fusion": 0.31}, {"fusion": 0.12}, 640)
+    telemetry.ensemble_weights({("item_to_item", "log_score"): 1.1, ("item", "rising"): 0.2})
+    telemetry.popularity_weights({"3600": 0.25, "86400": 0.75})
+    telemetry.learning_rates({"ensemble": 0.03})
     telemetry.drift_alarms({"next": 2})
     telemetry.steps_raised({"score": False, "next": True})
     telemetry.members_muted({"item_to_item": True})
     telemetry.state({"items": 55}, 1 << 20)
+    telemetry.state_limits({"items": 1_000})
+    telemetry.rolled_back("held")
     telemetry.rebalanced()
     telemetry.loop_moved(0.0)
     telemetry.ready(True)
@@ -66,6 +80,15 @@ def report_everything(telemetry: Telemetry) -> None:
         ("freshrank_replay_left_seconds", 12.5),
         ('freshrank_quality_hit_ratio{model="fusion"}', 0.31),
         ('freshrank_quality_mrr{model="fusion"}', 0.12),
+        ("freshrank_quality_samples", 640),
+        ('freshrank_ensemble_weight{feature="log_score",model="item_to_item"}', 1.1),
+        ('freshrank_ensemble_weight{feature="rising",model="item"}', 0.2),
+        ('freshrank_popularity_weight{half_life_s="86400"}', 0.75),
+        ('freshrank_learning_rate{model="ensemble"}', 0.03),
+        ("freshrank_snapshot_moved_ratio_total", 0.03),
+        ('freshrank_rollbacks_total{reason="held"}', 1),
+        ('freshrank_rollbacks_total{reason="operator"}', 0),
+        ('freshrank_state_limit_rows{kind="items"}', 1_000),
         ('freshrank_drift_alarms_total{loss="next"}', 2),
         ('freshrank_drift_alarms_total{loss="score"}', 0),
         ('freshrank_drift_steps_raised{loss="next"}', 1),
@@ -82,11 +105,21 @@ def test_what_was_reported_is_exposed(telemetry: PrometheusTelemetry, series: st
     assert exposed(telemetry)[series] == pytest.approx(value)
 
 
+@pytest.mark.parametrize("models", [WITH_KNN, WITH_LINEAR, WITH_ALL], ids=["session_knn", "linear", "all"])
+def test_every_member_that_a_model_may_have_can_be_told_muted(
+    telemetry: PrometheusTelemetry, models: dict[str, object]
+) -> None:
+    is_muted = ModelState(small_settings(models=models)).is_muted
+    telemetry.members_muted(is_muted)
+    shown = [name for name in exposed(telemetry) if name.startswith("freshrank_member_muted")]
+    assert sorted(shown) == sorted(f'freshrank_member_muted{{model="{member}"}}' for member in is_muted)
+
+
 def test_the_fake_takes_every_report_the_port_has() -> None:
     fake = RecordingTelemetry()
     report_everything(fake)
     assert fake.outcome_totals == {"admitted": 90, "late": 4, "undecodable": 6}
-    assert fake.journal[-3:] == ["state", "rebalanced", "ready"]
+    assert fake.journal[-4:] == ["state", "rolled_back", "rebalanced", "ready"]
     assert (fake.n_learned, fake.versions[0].version, fake.is_ready) == (90, 7, True)
 
 
@@ -98,6 +131,7 @@ def test_the_fake_takes_every_report_the_port_has() -> None:
         ("freshrank_publish_failures_total", "reason", PUBLISH_FAILURES),
         ("freshrank_checkpoint_failures_total", "reason", CHECKPOINT_FAILURES),
         ("freshrank_clock_skewed_events_total", "stage", ("update", "publish")),
+        ("freshrank_rollbacks_total", "reason", ROLLBACK_REASONS),
         ("freshrank_event_to_update_seconds_count", "phase", ("live", "catch_up")),
     ],
 )
@@ -128,7 +162,7 @@ def test_an_empty_batch_of_ages_changes_nothing(telemetry: PrometheusTelemetry) 
 
 
 def test_the_age_of_the_snapshot_grows_between_commits(telemetry: PrometheusTelemetry, clock: ManualClock) -> None:
-    telemetry.version_published(1, {}, 0.05, {}, clock.wall_s())
+    telemetry.version_published(1, {}, 0.05, {}, clock.wall_s(), 0.0)
     clock.advance(4)
     assert exposed(telemetry)["freshrank_snapshot_age_seconds"] == 4
     clock.advance(3)
@@ -191,3 +225,7 @@ def test_a_scrape_during_reports_sees_counts_and_sums_of_one_moment(telemetry: P
             assert found['freshrank_event_to_update_seconds_sum{phase="live"}'] == 2.0 * n_events
             assert n_events % 50 == 0
     assert exposed(telemetry)['freshrank_event_to_update_seconds_count{phase="live"}'] == 30_000
+
+
+def test_the_metrics_of_the_process_are_those_that_the_catalogue_names(telemetry: PrometheusTelemetry) -> None:
+    assert {name for name in exposed(telemetry) if name.startswith("process_")} == set(PROCESS_METRICS)

@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-import shutil
 import subprocess
 from urllib.request import urlopen
-
-import pytest
 
 from consumer.telemetry.http import TelemetryServer
 from consumer.telemetry.prometheus import PrometheusTelemetry
 from tests.telemetry.test_prometheus import report_everything
+from tests.watching.debian_tools import path_of
 
 
 def test_promtool_finds_nothing_to_say_about_a_full_scrape(
     server: TelemetryServer, telemetry: PrometheusTelemetry
 ) -> None:
-    promtool = shutil.which("promtool")
-    if promtool is None:
-        pytest.skip("promtool is missing; Debian's package prometheus has it")
+    promtool = path_of("promtool")
     report_everything(telemetry)
     with urlopen(f"{server.url}/metrics", timeout=10) as answer:
         scrape = answer.read()

@@ -9,6 +9,7 @@ import pytest
 from consumer.clock import SystemClock
 from consumer.errors import Retryable
 from consumer.settings import TelemetrySettings
+from consumer.status.board import Board
 from consumer.telemetry.health import Health
 from consumer.telemetry.http import TelemetryServer
 from consumer.telemetry.prometheus import PrometheusTelemetry
@@ -22,8 +23,8 @@ def telemetry() -> PrometheusTelemetry:
 
 
 @pytest.fixture
-def url(telemetry: PrometheusTelemetry) -> Iterator[str]:
-    server = TelemetryServer(TelemetrySettings(port=0), telemetry.registry, telemetry.health)
+def url(telemetry: PrometheusTelemetry, board: Board) -> Iterator[str]:
+    server = TelemetryServer(TelemetrySettings(port=0), telemetry.registry, telemetry.health, board)
     yield server.url
     server.stop()
 

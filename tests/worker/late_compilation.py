@@ -12,7 +12,7 @@ from numba.core.dispatcher import Dispatcher
 
 from consumer.warm_up import compile_kernels
 from tests.worker.test_gate import learned_world, model, turns, walks
-from tests.worker.world import event
+from tests.worker.world import World, event
 
 
 def compiled() -> set[str]:
@@ -29,6 +29,9 @@ def compiled() -> set[str]:
 def main() -> None:
     compile_kernels(model())
     before = compiled()
+    beginner = World(model())
+    beginner.produce([event(0, "user-0", "the only item", at_s=0.0)])
+    beginner.live()
     world = learned_world()
     # So many items that rows are evicted and recycled.
     world.produce([event(1_000 + n, f"user-{n % 5}", f"new-{n}", at_s=31_000.0 + n) for n in range(400)])

@@ -46,8 +46,9 @@ def ask(world: World, *, relearn: bool = False, id: str = "r1", version: int | N
 
 
 def world_with_a_bad_day() -> tuple[World, dict[str, float]]:
-    """What readers held before it, and a world that has published it."""
-    world = learned_world()
+    """What readers held before it, and a world that has published it and kept a checkpoint of the moment before."""
+    keeps_all = {"checkpoints": model().checkpoints.model_copy(update={"keep": 100})}
+    world = learned_world(model().model_copy(update=keeps_all))
     before = scores(world)
     world.produce([event(1_000 + i, f"visitor-{i}", "fad", at_s=30_000.0 + i) for i in range(300)])
     world.live()
@@ -75,6 +76,7 @@ def test_learned_state_returns_and_everything_else_stays() -> None:
     version = good_version(world)
     good = world.disk.complete[ask(world, version=version)].arrays
     world.live(should_stop=turns(30))
+    assert world.telemetry.rollbacks == ["operator"]
     assert scores(world) == pytest.approx(before, rel=0.03, abs=0.001)
     assert newest(world).input_positions == was.input_positions
     for name in ("window.keys", "users.keys", "admission.clock", "daily_cap.entries"):
@@ -152,6 +154,7 @@ def test_a_request_for_a_checkpoint_that_is_gone_changes_nothing() -> None:
     world.disk.request = requests.encode(RollbackRequest(id="r1", checkpoint="checkpoint-1-1"))
     world.live(should_stop=turns(30))
     assert world.disk.request is None
+    assert world.telemetry.rollbacks == []
     assert dict(world.learned_state()) == learned
 
 
@@ -168,6 +171,7 @@ def test_held_for_too_long_the_model_returns_to_the_last_good_checkpoint_by_itse
     good = requests.last_good(notes(world))
     world.live(should_stop=turns(400))
     assert "worse" in world.telemetry.judgements
+    assert world.telemetry.rollbacks == ["held"]
     assert newest(world).discarded[0]["checkpoint"] == good
     assert world.telemetry.judgements[-1] is None
     after = world.manifests()[-1]

@@ -16,6 +16,10 @@ from consumer.read_ahead import InlineReader
 from consumer.settings import Settings
 from consumer.snapshots import formats
 from consumer.snapshots.formats import Manifest
+from consumer.status.board import Board
+from consumer.status.document import Status
+from consumer.status.figures import Figures
+from consumer.status.identity import identity
 from consumer.tables import Array
 from consumer.worker import Ended
 from tests.fakes.calls import Calls
@@ -63,6 +67,8 @@ class World:
     """How each term ended."""
     disk: FakeDisk = field(default_factory=FakeDisk)
     telemetry: RecordingTelemetry = field(default_factory=RecordingTelemetry)
+    statuses: list[Status] = field(default_factory=list)
+    """What was shown at each turn of the loop, and at the end of each process."""
 
     def __post_init__(self) -> None:
         publish = self.settings.publish
@@ -100,14 +106,17 @@ class World:
         chosen = settings or self.settings
         source = FakeInput(self.cluster, chosen.input.topic, max_events=self.batch, calls=calls)
         stop = should_stop or self._has_nothing_left_to_do
+        clock = FakeClock(step_s=0.02)
+        board = Board(identity(chosen, clock.wall_s()), clock, Figures)
         try:
             adapters = Adapters(
-                clock=FakeClock(step_s=0.02),
+                clock=clock,
                 source=source,
                 output=FakeOutput(self.cluster, calls=calls),
                 log=FakeLog(self.cluster, calls=calls),
                 store=FakeStore(self.disk, calls=calls),
                 telemetry=self.telemetry,
+                board=board,
                 new_writer=InlineWriter,
                 new_reader=partial(InlineReader, source),
                 letter=partial(dead_letter_record, topic=chosen.dead_letters_topic, max_bytes=1 << 20),
@@ -116,12 +125,24 @@ class World:
             ended = None
             while ended in (None, Ended.ROLLBACK, Ended.OUTPUT_REPLACED):
                 reread = ended is Ended.OUTPUT_REPLACED
-                ended = term.serve(chosen, adapters, instance, lambda: stop(source), rebuild=rebuild, reread=reread)
+                ended = term.serve(
+                    chosen,
+                    adapters,
+                    instance,
+                    lambda: self._note(board) or stop(source),
+                    rebuild=rebuild,
+                    reread=reread,
+                )
                 self.ended.append(ended)
                 rebuild = False
             return ended
         finally:
             source.die()
+            self._note(board)
+
+    def _note(self, board: Board) -> bool:
+        self.statuses.append(board.status)
+        return False
 
     def _has_nothing_left_to_do(self, source: FakeInput) -> bool:
         ends = {p: log.end for p, log in enumerate(self.cluster.logs(self.settings.input.topic))}

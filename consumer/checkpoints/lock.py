@@ -16,6 +16,10 @@ from consumer.errors import Fatal
 LOCK: Final = "replay.lock"
 
 
+class Running(Fatal):
+    """Another process owns the replay."""
+
+
 @contextmanager
 def locked(directory: Path, name: str) -> Iterator[None]:
     """Held while the block runs. Raises Fatal where another process holds it."""
@@ -28,5 +32,5 @@ def locked(directory: Path, name: str) -> Iterator[None]:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
-            raise Fatal(f"the replay {name} is running already; give this one another --name") from error
+            raise Running(f"the replay {name} is running already; give this one another --name") from error
         yield
