@@ -102,7 +102,8 @@ def run(
             is_done = run_stretch(console, report, f"{seed}-{n}", faults, stretch_folder, started_s + limit_s)
             report.n_stretches += 1
             report.is_complete = is_done
-    report.seconds = time.monotonic() - started_s
+            report.seconds = time.monotonic() - started_s
+            write_file(report)  # a run that is killed leaves what it found
     return report
 
 
