@@ -93,15 +93,20 @@ def run(
         console.print(f"left out: {name}: needs {lacks}", markup=False)
     stretches = schedule(seed, [name for name in kinds if name not in report.left_out], each)
     with tempfile.TemporaryDirectory(prefix="freshrank-chaos-") as folder:
+        report.is_complete = True
         for n, faults in enumerate(stretches):
-            if only_stretch not in (None, n) or time.monotonic() - started_s > limit_s:
+            if only_stretch not in (None, n):
                 continue
+            if time.monotonic() - started_s > limit_s:
+                report.is_complete = False
+                break
             console.print(f"stretch {n} of {len(stretches)}: {len(faults)} faults", markup=False)
             stretch_folder = Path(folder) / str(n)
             stretch_folder.mkdir()
-            is_done = run_stretch(console, report, f"{seed}-{n}", faults, stretch_folder, started_s + limit_s)
+            report.is_complete &= run_stretch(
+                console, report, f"{seed}-{n}", faults, stretch_folder, started_s + limit_s
+            )
             report.n_stretches += 1
-            report.is_complete = is_done
             report.seconds = time.monotonic() - started_s
             write_file(report)  # a run that is killed leaves what it found
     return report
