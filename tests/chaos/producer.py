@@ -24,9 +24,6 @@ class SteadyProducer:
                 "bootstrap.servers": bootstrap_servers,
                 "enable.idempotence": True,
                 "linger.ms": 5,
-                "message.timeout.ms": 0,
-                "retry.backoff.max.ms": 200,
-                "reconnect.backoff.max.ms": 500,
                 "log_level": 0,
             }
         )
