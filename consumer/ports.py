@@ -92,6 +92,10 @@ class OutputLog(Protocol):
         """Partitions of the topic, ascending. Raises Fatal if it doesn't exist."""
         ...
 
+    def reconnect(self) -> None:
+        """Topics were made anew: whoever has read them before waits for ever, so read by new clients."""
+        ...
+
     def ends(self, topic: str) -> Positions:
         """Where each partition ends for whoever reads committed records."""
         ...

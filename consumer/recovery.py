@@ -102,6 +102,8 @@ class TakeOver:
 
         Raises Fatal where an operator has to decide, Retryable or Fenced where it may be tried again.
         """
+        if reread:
+            self._adapters.log.reconnect()
         self._adapters.output.open()
         standing = read_standing(self._adapters.log, self._settings)
         names = self._adapters.store.names()

@@ -91,6 +91,9 @@ class KafkaLog:
                     raise Retryable(f"{topic} {hidden}: a transaction has been open for {NO_PROGRESS_S:g} s")
                 consumer.poll(WAIT_S)
 
+    def reconnect(self) -> None:
+        self.close()
+
     def close(self) -> None:
         while self._idle:
             self._idle.pop().close()
@@ -147,6 +150,7 @@ class KafkaLog:
         if self._refusal is not None:
             raise self._refusal
         if self._clock.monotonic_s() - moved_at_s >= NO_PROGRESS_S:
+            self.reconnect()
             raise Retryable(f"reading {topic}: nothing came for {NO_PROGRESS_S:g} s, still to reach: {dict(ends)}")
 
     def _high_watermark(self, topic: str, partition: int) -> int:
@@ -162,9 +166,11 @@ class KafkaLog:
         consumer = self._idle.pop() if self._idle else self._connected()
         try:
             yield consumer
-        finally:
-            consumer.unassign()
-            self._idle.append(consumer)
+        except BaseException:
+            consumer.close()  # what it knows of the topics may be why
+            raise
+        consumer.unassign()
+        self._idle.append(consumer)
 
     def _connected(self) -> Consumer:
         return new_consumer(self._settings, self._properties, error_cb=self._client_failed)

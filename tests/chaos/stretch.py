@@ -78,7 +78,6 @@ class Stretch:
         self.witness = Witness(published_by(self.settings), self.topic, self.ledger)
         self.medium = Medium(Path(self.settings.checkpoints.directory))
         self.slots = [Slot(self.settings, folder, f"slot-{n}") for n in range(2)]
-        self.admin = AdminClient({"bootstrap.servers": broker.bootstrap_servers, "log_level": 0})
         self.n_recounts = 0
         self.n_started_again = 0
         self._stack = ExitStack()
@@ -95,6 +94,10 @@ class Stretch:
     @property
     def standby(self) -> WorkerProcess:
         return self.slots[1].worker
+
+    def new_admin(self) -> AdminClient:
+        """Anew for each use: one whose broker was away finds its coordinator no more."""
+        return AdminClient({"bootstrap.servers": self.broker.bootstrap_servers, "log_level": 0})
 
     def swap(self) -> None:
         """The other slot's worker is the writer now."""
@@ -218,7 +221,8 @@ class Stretch:
         return LocalStore(self.medium.directory).request() is not None
 
     def delete_records(self, partition: int, before: int) -> None:
-        asked = self.admin.delete_records([TopicPartition(self.topic, partition, before)])
+        admin = self.new_admin()
+        asked = admin.delete_records([TopicPartition(self.topic, partition, before)])
         for future in asked.values():
             future.result(30)
 
@@ -245,7 +249,8 @@ class Stretch:
 
     def add_partition(self) -> None:
         n = self.ledger.n_partitions + 1
-        for future in self.admin.create_partitions([NewPartitions(self.topic, n)]).values():
+        admin = self.new_admin()
+        for future in admin.create_partitions([NewPartitions(self.topic, n)]).values():
             future.result(30)
         self.ledger.add_partition()
         self.producer.use_partitions(n)
@@ -263,15 +268,17 @@ class Stretch:
 
     def set_offsets(self, offsets: dict[int, int]) -> None:
         wanted = [TopicPartition(self.topic, p, offset) for p, offset in offsets.items()]
-        asked = self.admin.alter_consumer_group_offsets([ConsumerGroupTopicPartitions(self.settings.group_id, wanted)])
+        admin = self.new_admin()
+        asked = admin.alter_consumer_group_offsets([ConsumerGroupTopicPartitions(self.settings.group_id, wanted)])
         asked[self.settings.group_id].result(30)
 
     def delete_group(self) -> None:
-        self.admin.delete_consumer_groups([self.settings.group_id])[self.settings.group_id].result(30)
+        admin = self.new_admin()
+        admin.delete_consumer_groups([self.settings.group_id])[self.settings.group_id].result(30)
 
     def recreate(self, *topics: str) -> None:
         """Delete these topics and make them anew, empty."""
-        admin = self.admin
+        admin = self.new_admin()
         for future in admin.delete_topics(list(topics), operation_timeout=30).values():
             future.result(60)
         until(lambda: not set(topics) & set(admin.list_topics(timeout=10).topics), "the topics are gone")

@@ -7,7 +7,6 @@ import signal
 import subprocess
 import sys
 from collections.abc import Mapping
-from functools import cache
 from pathlib import Path
 from typing import Any
 from urllib.error import URLError
@@ -53,14 +52,10 @@ def create_topics(settings: Settings, input_partitions: int | None = None) -> No
     TopicAdmin(settings, row_partitions=2).create(input_partitions=input_partitions)
 
 
-@cache
-def _admin(bootstrap_servers: str) -> AdminClient:
-    return AdminClient({"bootstrap.servers": bootstrap_servers, "log_level": 0})
-
-
 def members(settings: Settings) -> set[str]:
     """Names of the deployment slots that are in the model's group."""
-    admin = _admin(settings.kafka.bootstrap_servers)
+    # A new client each time: one whose broker was away finds its coordinator no more.
+    admin = AdminClient({"bootstrap.servers": settings.kafka.bootstrap_servers, "log_level": 0})
     group = admin.describe_consumer_groups([settings.group_id])[settings.group_id].result()
     return {member.group_instance_id for member in group.members}
 

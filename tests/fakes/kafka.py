@@ -214,6 +214,10 @@ class FakeLog:
             if any(log.stable_end < log.end for log in self._cluster.logs(topic)):
                 raise Retryable(f"{topic}: a transaction is open")
 
+    def reconnect(self) -> None:
+        with self._calls.call("reconnect"):
+            pass
+
     def ends(self, topic: str) -> Positions:
         with self._calls.call("ends", topic):
             return {partition: log.stable_end for partition, log in enumerate(self._cluster.logs(topic))}

@@ -6,13 +6,15 @@ from random import Random
 
 import numpy as np
 import pytest
+from confluent_kafka.admin import AdminClient
 
 from consumer.clock import SystemClock
 from consumer.errors import Fatal, Fenced, Retryable
 from consumer.kafka.log import KafkaLog
 from consumer.kafka.output import KafkaOutput
 from consumer.messages import OutputRecord
-from tests.broker import LocalBroker
+from tests.broker import LocalBroker, create_topic
+from tests.end_to_end.waiting import until
 from tests.kafka.worlds import RealWorld
 
 pytestmark = pytest.mark.broker
@@ -62,6 +64,26 @@ def test_a_large_version_is_delivered_whole(real: RealWorld) -> None:
     assert sum(ends[real.rows].values()) == 150_000
     output.open()
     assert len(list(real.log().read(real.rows, {}))) == 150_000
+
+
+def test_a_topic_that_was_made_anew_can_be_read_again(real: RealWorld) -> None:
+    output, log = real.output(), real.log()
+    for value in (b"old", b"new"):
+        output.open()
+        output.begin()
+        deliver(output, real.rows, value)
+        output.commit()
+        assert [record.value for record in log.read(real.rows, {})] == [value]
+        made_anew(real, real.rows)
+        log.reconnect()
+
+
+def made_anew(real: RealWorld, topic: str) -> None:
+    admin = AdminClient({"bootstrap.servers": real.address})
+    for future in admin.delete_topics([topic]).values():
+        future.result(30)
+    until(lambda: topic not in admin.list_topics(timeout=10).topics, "the topic is gone")
+    create_topic(real.address, topic)
 
 
 def test_an_outage_is_told_within_the_transactions_timeout_and_survived(
