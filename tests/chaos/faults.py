@@ -236,6 +236,8 @@ def writer_dies_and_a_standby_takes_over(s: Stretch) -> None:
 
 def partition_added(s: Stretch) -> None:
     s.add_partition()
+    new = s.ledger.n_partitions - 1
+    until(lambda: s.ledger.ends()[new] > 0, "something was produced to the new partition")
     s.goes_on()
 
 

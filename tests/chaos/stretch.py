@@ -31,7 +31,7 @@ from tests.chaos.steps import FOLDER_VARIABLE, Control
 from tests.end_to_end.conftest import published_by
 from tests.end_to_end.letters import dead_letters, headers
 from tests.end_to_end.recount import out_of_tolerance, recounted_scores
-from tests.end_to_end.replica import rebuilt
+from tests.end_to_end.replica import new_consumer, rebuilt
 from tests.end_to_end.waiting import until
 from tests.end_to_end.workers import WorkerProcess, create_topics, settings_of
 
@@ -173,7 +173,22 @@ class Stretch:
         try:
             until(condition, what, GOES_ON_S)
         except AssertionError as error:
-            raise AssertionError(f"{error}\nthe worker's log ends with:\n{self.worker.log()[-3000:]}") from None
+            raise AssertionError(
+                f"{error}\n{self._standing()}\nthe worker's log ends with:\n{self.worker.log()[-3000:]}"
+            ) from None
+
+    def _standing(self) -> str:
+        """Where the stream has come to a halt: with the producer, the worker, or the reader."""
+        consumer = new_consumer(self.broker.bootstrap_servers)
+        try:
+            partitions = [TopicPartition(self.topic, p) for p in range(self.ledger.n_partitions)]
+            ends = {at.partition: consumer.get_watermark_offsets(at, timeout=10)[1] for at in partitions}
+            lag = {name: n for name, n in self.worker.metrics().items() if "lag_records" in name}
+        except Exception as error:  # noqa: BLE001 - it only explains another failure
+            return f"where the stream stands cannot be told: {error}"
+        finally:
+            consumer.close()
+        return f"produced {self.ledger.ends()}, in the log {ends}, lag {lag}, shown {self.witness.positions}"
 
     def restart(self) -> None:
         """After the worker's death: a supervisor starts it again, and it goes on."""
