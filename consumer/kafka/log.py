@@ -78,6 +78,9 @@ class KafkaLog:
                 ranges[partition] = (begin, end)
         return self._records(topic, ranges)
 
+    def reconnect(self) -> None:
+        self.close()
+
     def await_settled(self, topic: str) -> None:
         """Wait until no transaction that is open now hides what lies behind its records: a read that begins afterwards
         sees all that was committed before the call. Raises Retryable where one stays open for `NO_PROGRESS_S`.
@@ -90,9 +93,6 @@ class KafkaLog:
                 if self._clock.monotonic_s() >= give_up_s:
                     raise Retryable(f"{topic} {hidden}: a transaction has been open for {NO_PROGRESS_S:g} s")
                 consumer.poll(WAIT_S)
-
-    def reconnect(self) -> None:
-        self.close()
 
     def close(self) -> None:
         while self._idle:

@@ -46,6 +46,7 @@ class Medium:
 
     def fill(self) -> None:
         """Not a byte is left."""
+        assert self.directory.is_mount(), f"{self.directory} is no disk of its own: nothing is filled up"
         n_bytes = PIECE_BYTES
         with (self.directory / BALLAST).open("wb", buffering=0) as ballast:
             while n_bytes >= 1:

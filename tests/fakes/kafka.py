@@ -209,14 +209,14 @@ class FakeLog:
         with self._calls.call("log_partitions", topic):
             return list(range(len(self._cluster.logs(topic))))
 
+    def reconnect(self) -> None:
+        with self._calls.call("reconnect"):
+            pass
+
     def await_settled(self, topic: str) -> None:
         with self._calls.call("await_settled", topic):
             if any(log.stable_end < log.end for log in self._cluster.logs(topic)):
                 raise Retryable(f"{topic}: a transaction is open")
-
-    def reconnect(self) -> None:
-        with self._calls.call("reconnect"):
-            pass
 
     def ends(self, topic: str) -> Positions:
         with self._calls.call("ends", topic):
