@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import os
 import re
+import subprocess
+import sys
 import uuid
 from collections.abc import Iterator
 
 import hypothesis
 import pytest
 
+from consumer import kernels
+from consumer.settings import Settings
+from consumer.warm_up import way_of
 from tests.broker import Broker, LocalBroker, NoBroker, SecuredBroker, real_kafka, skip_or_fail
 from tests.broker.jars import missing
 from tests.broker.sources import all_sources
@@ -17,6 +22,18 @@ from tests.broker.sources import all_sources
 # A first call may have to compile a kernel; the limit on a whole test is enough.
 hypothesis.settings.register_profile("freshrank", deadline=None)
 hypothesis.settings.load_profile("freshrank")
+
+
+LOAD_KERNELS = (
+    "from consumer.settings import Settings; from consumer.warm_up import load_kernels; "
+    "load_kernels(Settings(), lambda: False)"
+)
+
+
+def pytest_sessionstart() -> None:
+    """Compiles what every worker calls, where that was never done: tests wait for workers as long as they load it."""
+    if not kernels.is_compiled(way_of(Settings())):
+        subprocess.run([sys.executable, "-c", LOAD_KERNELS], check=True)
 
 
 @pytest.fixture(scope="session")
