@@ -24,16 +24,18 @@ hypothesis.settings.register_profile("freshrank", deadline=None)
 hypothesis.settings.load_profile("freshrank")
 
 
+ALL_MEMBERS = {"models": {"session_knn": {"enabled": True}, "linear": {"enabled": True}}}
 LOAD_KERNELS = (
-    "from consumer.settings import Settings; from consumer.warm_up import load_kernels; "
-    "load_kernels(Settings(), lambda: False)"
+    "import sys; from consumer.settings import Settings; from consumer.warm_up import load_kernels; "
+    "load_kernels(Settings.model_validate_json(sys.argv[1]), lambda: False)"
 )
 
 
 def pytest_sessionstart() -> None:
     """Compiles what every worker calls, where that was never done: tests wait for workers as long as they load it."""
-    if not kernels.is_compiled(way_of(Settings())):
-        subprocess.run([sys.executable, "-c", LOAD_KERNELS], check=True)
+    for settings in (Settings(), Settings.model_validate(ALL_MEMBERS)):
+        if not kernels.is_compiled(way_of(settings)):
+            subprocess.run([sys.executable, "-c", LOAD_KERNELS, settings.model_dump_json()], check=True)
 
 
 @pytest.fixture(scope="session")
