@@ -227,6 +227,7 @@ class Stretch:
     def ask_for_rollback(self) -> None:
         """As `freshrank rollback --relearn` does: state and positions return to the last good checkpoint."""
         store = LocalStore(self.medium.directory)
+        self._until(lambda: requests.last_good(requests.readable(store)) is not None, "a good checkpoint is there")
         name = requests.target_of(requests.readable(store), None)
         asked = RollbackRequest(id=f"{self.rng.random()}", checkpoint=name, relearn=True)
         store.put_request(requests.encode(asked))

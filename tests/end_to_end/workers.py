@@ -56,8 +56,8 @@ def members(settings: Settings) -> set[str]:
     """Names of the deployment slots that are in the model's group."""
     # A new client each time: one whose broker was away finds its coordinator no more.
     admin = AdminClient({"bootstrap.servers": settings.kafka.bootstrap_servers, "log_level": 0})
-    group = admin.describe_consumer_groups([settings.group_id])[settings.group_id].result()
-    return {member.group_instance_id for member in group.members}
+    asked = admin.describe_consumer_groups([settings.group_id], request_timeout=30)
+    return {member.group_instance_id for member in asked[settings.group_id].result().members}
 
 
 class WorkerProcess:
