@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import os
 import re
+import subprocess
+import sys
 import uuid
 from collections.abc import Iterator
 
 import hypothesis
 import pytest
 
+from consumer import kernels
+from consumer.settings import Settings
+from consumer.warm_up import way_of
 from tests.broker import Broker, LocalBroker, NoBroker, SecuredBroker, real_kafka, skip_or_fail
 from tests.broker.jars import missing
 from tests.broker.sources import all_sources
@@ -17,6 +22,20 @@ from tests.broker.sources import all_sources
 # A first call may have to compile a kernel; the limit on a whole test is enough.
 hypothesis.settings.register_profile("freshrank", deadline=None)
 hypothesis.settings.load_profile("freshrank")
+
+
+ALL_MEMBERS = {"models": {"session_knn": {"enabled": True}, "linear": {"enabled": True}}}
+LOAD_KERNELS = (
+    "import sys; from consumer.settings import Settings; from consumer.warm_up import load_kernels; "
+    "load_kernels(Settings.model_validate_json(sys.argv[1]), lambda: False)"
+)
+
+
+def pytest_sessionstart() -> None:
+    """Compiles what every worker calls, where that was never done: tests wait for workers as long as they load it."""
+    for settings in (Settings(), Settings.model_validate(ALL_MEMBERS)):
+        if not kernels.is_compiled(way_of(settings)):
+            subprocess.run([sys.executable, "-c", LOAD_KERNELS, settings.model_dump_json()], check=True)
 
 
 @pytest.fixture(scope="session")

@@ -13,7 +13,14 @@ from consumer.kafka.client_errors import cause, translated
 
 MIN_WAIT_S: Final = 0.1
 RETRY_S: Final = 0.1
-_WITHOUT_LEADER: Final = frozenset({KafkaError.NOT_LEADER_FOR_PARTITION, KafkaError.LEADER_NOT_AVAILABLE})
+_COMING: Final = frozenset(
+    {
+        KafkaError.NOT_LEADER_FOR_PARTITION,
+        KafkaError.LEADER_NOT_AVAILABLE,
+        KafkaError._UNKNOWN_PARTITION,
+        KafkaError.UNKNOWN_TOPIC_OR_PART,
+    }
+)
 
 
 def partitions_of(client: Consumer | AdminClient, topic: str, timeout_s: float) -> Sequence[int]:
@@ -43,13 +50,14 @@ def bounds_of(
 
 
 def _bounds(consumer: Consumer, partition: TopicPartition, give_up_s: float) -> tuple[int, int]:
-    """Asked again while the partition has no leader, as just after its topic was created."""
+    """Asked again while the partition, which is there by its topic's metadata, has no leader, as just after the topic
+    was created, or isn't known, as by a broker that has just started."""
     while True:
         left_s = max(give_up_s - time.monotonic(), MIN_WAIT_S)
         try:
             first, end = consumer.get_watermark_offsets(partition, timeout=left_s)
         except KafkaException as error:
-            if cause(error).code() not in _WITHOUT_LEADER or left_s <= MIN_WAIT_S:
+            if cause(error).code() not in _COMING or left_s <= MIN_WAIT_S:
                 doing = f"asking for the offsets of {partition.topic} [{partition.partition}]"
                 raise translated(cause(error), doing) from error
             time.sleep(RETRY_S)

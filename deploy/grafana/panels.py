@@ -100,9 +100,7 @@ JOB = Variable("job", "Job", "label_values(freshrank_ready, job)", is_many=False
 INSTANCE = Variable("instance", "Instance", 'label_values(freshrank_ready{job="$job"}, instance)')
 
 STARTED = Annotation("started", Query("process_start_time_seconds{@} * 1000", "{{instance}}"), BLUE, value_is_time=True)
-TAKEN_OVER = Annotation(
-    "lease given or taken", Query("increase(freshrank_rebalances_total{@}[2m]) > 0", "{{instance}}"), "purple"
-)
+TAKEN_OVER = Annotation("lease given or taken", Query("changes(freshrank_ready{@}[2m]) > 0", "{{instance}}"), "purple")
 # A worker that is started for a rollback counts it before it is scraped the first time, so that nothing increases.
 ROLLED_BACK = Annotation(
     "rolled back",

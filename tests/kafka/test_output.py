@@ -30,7 +30,7 @@ def test_a_record_over_the_topics_limit_is_fatal_and_says_where(real: RealWorld)
     output = real.output()
     output.open()
     output.begin()
-    with pytest.raises(Fatal, match=r"writing key b'k' to .*scores.*max\.message\.bytes"):
+    with pytest.raises(Fatal, match=r"writing a record of 3000000 bytes to .*scores.*max\.message\.bytes"):
         deliver(output, real.rows, Random(0).randbytes(3_000_000))
     output.abort()
     output.open()
