@@ -31,7 +31,8 @@ class Batch(NamedTuple):
     histories: Array  # (B, L) int32, rows of the step, latest first; negative: none
     targets: Array  # (B,) int32, rows of the step; negative: no example
     sampled: Array  # (N,) int32, rows of the step
-    log_expected: Array  # (N,) float32, how often each is drawn in N draws; inf: it doesn't count
+    log_expected: Array  # (N,) float32, how often each is drawn in N draws
+    log_expected_targets: Array  # (B,) float32
     rate: Array  # () float32
     number: Array  # () uint32, of the step
 
@@ -111,12 +112,11 @@ def _encoded(weights: Values, unit: Any, histories: Any, kept: Any) -> Any:
     seen = unit[jnp.maximum(histories, 0)] * is_there[:, :, None]
     if kept is not None:
         seen = seen * kept
-    placed = seen + weights.position[None]
-    asks = placed[:, 0] @ weights.attention
-    heed = jnp.einsum("bd,bld->bl", asks, placed) + weights.recency
+    asks = seen[:, 0] @ weights.attention
+    heed = jnp.einsum("bd,bld->bl", asks, seen) + asks @ weights.position.T + weights.recency
     heed = jax.nn.softmax(jnp.where(is_there, heed, -1e9), axis=1)
-    context = jnp.einsum("bl,bld->bd", heed, placed)
-    return _unit(placed[:, 0] + context @ weights.value)
+    context = jnp.einsum("bl,bld->bd", heed, seen)
+    return _unit(seen[:, 0] @ weights.latest + context @ weights.value)
 
 
 def _random_bytes(number: Any, shape: tuple[int, ...]) -> Any:
@@ -133,7 +133,9 @@ def _random_bytes(number: Any, shape: tuple[int, ...]) -> Any:
 
 
 def _loss(recipe: Recipe, vector: Any, weights: Values, batch: Batch) -> Any:
-    """Mean −ln of the chance of each target; the sum over all items is estimated from the sampled ones."""
+    """Mean −ln of the chance of each target among the sampled items, all of them corrected for how often they are drawn
+    (Bengio and Senécal 2008, "Adaptive importance sampling to accelerate training of a neural probabilistic language
+    model")."""
     jax = _jax()
     jnp = jax.numpy
     unit = _unit(vector)
@@ -143,7 +145,7 @@ def _loss(recipe: Recipe, vector: Any, weights: Values, batch: Batch) -> Any:
         kept = (bits >= round(256 * recipe.dropout)) * jnp.float32(1.0 / (1.0 - recipe.dropout))
     made = _encoded(weights, unit, batch.histories, kept)
     targets = unit[jnp.maximum(batch.targets, 0)]
-    of_target = recipe.sharpness * jnp.sum(made * targets, axis=1)
+    of_target = recipe.sharpness * jnp.sum(made * targets, axis=1) - batch.log_expected_targets
     of_sampled = recipe.sharpness * (made @ unit[batch.sampled].T) - batch.log_expected
     is_target = batch.sampled[None, :] == batch.targets[:, None]
     of_sampled = jnp.where(is_target, -jnp.inf, of_sampled)

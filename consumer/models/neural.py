@@ -55,6 +55,7 @@ class ItemVectors(NamedTuple):
 
 class Encoder(NamedTuple):
     attention: Float32Array  # (D, D)
+    latest: Float32Array  # (D, D)
     value: Float32Array  # (D, D)
     position: Float32Array  # (LENGTH, D)
     recency: Float32Array  # (LENGTH,)
@@ -103,11 +104,10 @@ class NeuralPlan(NamedTuple):
 
 def allocate(settings: Neural, n_items: int) -> NeuralArrays:
     """Nothing learned; nothing at all, where the member is off."""
-    is_on = settings.enabled
-    n_places = settings.examples_per_step + 2 * (settings.replay_examples // 2) if is_on else 0
+    n_places = n_examples(settings) if settings.enabled else 0
     return NeuralArrays(
         items=allocate_items(settings, n_items),
-        encoder=new_encoder(settings.dimensions if is_on else 0),
+        encoder=new_encoder(settings.dimensions if settings.enabled else 0),
         examples=Examples(
             history=np.full((n_places, LENGTH), NONE, np.int32),
             target=np.full(n_places, NONE, np.int32),
@@ -118,6 +118,11 @@ def allocate(settings: Neural, n_items: int) -> NeuralArrays:
         counts=np.zeros(N_COUNTS, np.int64),
         figures=np.zeros(N_FIGURES),
     )
+
+
+def n_examples(settings: Neural) -> int:
+    """Places for examples, pending ones and the reservoir."""
+    return settings.examples_per_step + 2 * (settings.replay_examples // 2)
 
 
 def allocate_items(settings: Neural, n_items: int) -> ItemVectors:
@@ -133,12 +138,13 @@ def allocate_items(settings: Neural, n_items: int) -> ItemVectors:
 
 
 def new_encoder(width: int) -> Encoder:
-    """One that knows nothing but how to begin: a query is the latest item's vector and the mean of the latest ones."""
+    """One to begin with: a query is the latest item's vector and half a mean of the latest ones."""
     return Encoder(
         attention=np.zeros((width, width), np.float32),
-        value=np.eye(width, dtype=np.float32),
+        latest=np.eye(width, dtype=np.float32),
+        value=np.eye(width, dtype=np.float32) * np.float32(0.5),
         position=np.zeros((LENGTH, width), np.float32),
-        recency=np.zeros(LENGTH, np.float32),
+        recency=np.arange(LENGTH, dtype=np.float32) * np.float32(-0.5),
     )
 
 

@@ -4,13 +4,12 @@ A session encoder with attention (Liu et al. 2018, "STAMP: Short-Term Attention/
 Recommendation"; Vaswani et al. 2017, "Attention Is All You Need") over unit vectors shared by input and output. Of a
 history, e_b the unit vector of the item b places back (b = 0 … 19, items that are not known left out):
 
-    x_b = e_b + position_b
-    h_b = softmax over b of (x_0 · attention · x_b + recency_b)
-    q   = x_0 + (Σ h_b x_b) · value
+    h_b = softmax over b of (e_0 · attention · (e_b + position_b) + recency_b)
+    q   = e_0 · latest + (Σ h_b e_b) · value
 
 and an item j outside the history is given the score e^(11 · cos(q, e_j)): odds, which tell nobody the chance but
 each other. With `attention` as one matrix between the latest item and the others, instead of one for either, a query
-costs two products with a matrix, however long the history. `consumer.gradient_step` computes the same to learn it.
+costs three products with a matrix, however long the history. `consumer.gradient_step` computes the same to learn it.
 """
 
 from __future__ import annotations
@@ -22,7 +21,8 @@ import numpy as np
 from consumer.kernels import fast_kernel, hot_kernel
 from consumer.messages import Float64Array, Int32Array, UInt8Array
 from consumer.models.item_to_item import Float32Array, insert_ranked
-from consumer.models.neural import LENGTH, SHARPNESS, Encoder, ItemVectors, NeuralArrays
+from consumer.models.neural import LENGTH, SHARPNESS, ItemVectors, NeuralArrays
+from consumer.settings import Neural
 
 NONSENSE = -1
 
@@ -30,22 +30,25 @@ NONSENSE = -1
 class NeuralScratch(NamedTuple):
     """Working memory of a scoring, reused."""
 
-    placed: Float32Array  # (LENGTH, D) x
+    seen: Float32Array  # (LENGTH, D) e
     heed: Float32Array  # (LENGTH,) h
-    asks: Float32Array  # (D,) x_0 · attention
-    context: Float32Array  # (D,) Σ h x
+    asks: Float32Array  # (D,) e_0 · attention
+    context: Float32Array  # (D,) Σ h e
+    drawn: Float32Array  # (D,) context · value
     query: Float32Array  # (D,) q, of unit length
     cosine: Float32Array  # (capacity,)
 
 
-def allocate_scratch(width: int, n_items: int) -> NeuralScratch:
+def allocate_scratch(settings: Neural, n_items: int) -> NeuralScratch:
+    width = settings.dimensions if settings.enabled else 0
     return NeuralScratch(
-        placed=np.zeros((LENGTH, width), np.float32),
+        seen=np.zeros((LENGTH, width), np.float32),
         heed=np.zeros(LENGTH, np.float32),
         asks=np.zeros(width, np.float32),
         context=np.zeros(width, np.float32),
+        drawn=np.zeros(width, np.float32),
         query=np.zeros(width, np.float32),
-        cosine=np.zeros(n_items, np.float32),
+        cosine=np.zeros(n_items if settings.enabled else 0, np.float32),
     )
 
 
@@ -69,16 +72,14 @@ def _cosines(items: ItemVectors, query: Float32Array, cosine: Float32Array) -> N
 
 
 @hot_kernel
-def _place(
-    items: ItemVectors, encoder: Encoder, is_live: UInt8Array, history: Int32Array, n_history: int, placed: Float32Array
-) -> int:
-    """Fill x from the known items of a history, latest first; returns how many."""
+def _look_at(items: ItemVectors, is_live: UInt8Array, history: Int32Array, n_history: int, seen: Float32Array) -> int:
+    """Fill e from the known items of a history, latest first; returns how many."""
     n = 0
     for b in range(n_history):
         item = history[b]
         if n < LENGTH and item >= 0 and is_live[item] and items.scale[item] > 0.0:
-            for d in range(placed.shape[1]):
-                placed[n, d] = items.vector[item, d] * items.scale[item] + encoder.position[n, d]
+            for d in range(seen.shape[1]):
+                seen[n, d] = items.vector[item, d] * items.scale[item]
             n += 1
     return n
 
@@ -96,16 +97,14 @@ def encode(
     neural: NeuralArrays, scratch: NeuralScratch, is_live: UInt8Array, history: Int32Array, n_history: int
 ) -> int:
     """Fill `scratch.query`; returns how many items of the history it comes from."""
-    encoder, placed, heed, context, query = (
-        neural.encoder, scratch.placed, scratch.heed, scratch.context, scratch.query,
-    )  # fmt: skip
-    n = _place(neural.items, encoder, is_live, history, n_history, placed)
+    encoder, seen, heed, context, query = neural.encoder, scratch.seen, scratch.heed, scratch.context, scratch.query
+    n = _look_at(neural.items, is_live, history, n_history, seen)
     if n == 0:
         return 0
-    _times(placed[0], encoder.attention, scratch.asks)
+    _times(seen[0], encoder.attention, scratch.asks)
     most = np.float32(-np.inf)
     for b in range(n):
-        heed[b] = _dot(scratch.asks, placed[b]) + encoder.recency[b]
+        heed[b] = _dot(scratch.asks, seen[b]) + _dot(scratch.asks, encoder.position[b]) + encoder.recency[b]
         most = max(most, heed[b])
     total = np.float32(0.0)
     for b in range(n):
@@ -114,10 +113,11 @@ def encode(
     context[:] = 0.0
     for b in range(n):
         for d in range(len(context)):
-            context[d] += heed[b] / total * placed[b, d]
-    _times(context, encoder.value, query)
+            context[d] += heed[b] / total * seen[b, d]
+    _times(seen[0], encoder.latest, query)
+    _times(context, encoder.value, scratch.drawn)
     for d in range(len(query)):
-        query[d] += placed[0, d]
+        query[d] += scratch.drawn[d]
     length = np.sqrt(_dot(query, query) + np.float32(1e-12))
     for d in range(len(query)):
         query[d] /= length

@@ -18,7 +18,7 @@ from consumer import gradient_step
 from consumer.gradient_step import Batch, Recipe, Touched
 from consumer.kernels import called_kernel, kernel
 from consumer.messages import Float64Array, Int32Array, Int64Array, UInt8Array, UInt64Array
-from consumer.models import neural, neural_examples
+from consumer.models import item_to_item, neural, neural_examples
 from consumer.models.item_to_item import Float32Array, ItemToItemArrays
 from consumer.models.negative_sampling import TWO_TO_THE_64, scattered
 from consumer.models.neural import (
@@ -36,13 +36,13 @@ from consumer.models.neural import (
 from consumer.settings import Neural
 
 WEIGHT_DECAY = 0.01
-WARM_UP = 50  # steps
-STEADY = 2_000  # steps
-FLOOR = 0.2
+WARM_UP = 200  # steps
+STEADY = 20_000  # steps
+FLOOR = 0.3
 MOST_RAISED = 3.0
 SMOOTHING = 0.02  # of the loss that is told
 FIRST_LENGTH = np.float32(1.0)  # of a new item's vector
-OWN_DIRECTION = np.float32(0.5)  # that a new item's vector has beside what its neighbours give it
+OWN_DIRECTION = np.float32(1.0)  # that a new item's vector has beside what its neighbours give it
 _GOLDEN = np.uint64(0x9E3779B97F4A7C15)
 
 # What random numbers of a step are for.
@@ -67,9 +67,18 @@ def take_step(
     arrays.counts[N_STEPS] += 1
     histories, targets = _examples(arrays, settings, number, is_live)
     neural_examples.clear_pending(arrays)
-    sampled, log_expected = _sampled(arrays, settings, number, is_live)
-    if not (targets >= 0).any() or not len(sampled):
+    lately = _lately(arrays, settings, is_live)
+    if not (targets >= 0).any() or not len(lately):
         return
+    live = np.flatnonzero(is_live).astype(np.int32)
+    sampled = _sampled(settings, number, lately, live)
+    n_lately = np.bincount(lately, minlength=len(is_live))
+
+    def log_expected(of: Int32Array) -> Float32Array:
+        popular = settings.negatives // 2
+        expected = popular * n_lately[of] / len(lately) + (settings.negatives - popular) / len(live)
+        return np.log(expected).astype(np.float32)
+
     rows = np.unique(np.concatenate((histories.ravel(), targets, sampled))).astype(np.int64)
     rows = rows[rows >= 0]
     begin(arrays.items, rows, i2i)
@@ -79,7 +88,8 @@ def take_step(
         histories=_places(rows, histories),
         targets=_places(rows, targets),
         sampled=_places(rows, sampled),
-        log_expected=log_expected,
+        log_expected=log_expected(sampled),
+        log_expected_targets=log_expected(targets),
         rate=np.array(arrays.figures[RATE], np.float32),
         number=np.array(number & 0xFFFFFFFF, np.uint32),
     )
@@ -99,18 +109,13 @@ def n_touched(settings: Neural) -> int:
 
 
 def compile_step(settings: Neural) -> None:
-    """So that the first step isn't slow. Raises Fatal without JAX."""
-    n_examples = (1 + settings.replay) * settings.examples_per_step
-    arrays = neural.allocate(settings.model_copy(update={"enabled": True, "examples_per_step": 1}), 1)
-    batch = Batch(
-        histories=np.full((n_examples, LENGTH), NONE, np.int32),
-        targets=np.full(n_examples, NONE, np.int32),
-        sampled=np.zeros(settings.negatives, np.int32),
-        log_expected=np.zeros(settings.negatives, np.float32),
-        rate=np.zeros((), np.float32),
-        number=np.zeros((), np.uint32),
+    """So that the first step isn't slow: one of the same shape, from a single example. Raises Fatal without JAX."""
+    tiny = settings.model_copy(update={"enabled": True, "replay_examples": 2})
+    arrays, is_live = neural.allocate(tiny, 4), np.ones(4, np.uint8)
+    arrays.examples.history[0, 0], arrays.examples.target[0] = 0, 1
+    take_step(
+        arrays, neural.allocate_moments(tiny), tiny, is_live, is_live, item_to_item.allocate(4, 1, 1.0), factor=1.0
     )
-    _move(arrays, neural.no_moments(settings.dimensions), settings, np.zeros(1, np.int64), batch)
 
 
 def _examples(
@@ -132,26 +137,22 @@ def _examples(
     return histories, np.where(is_gone, NONE, targets).astype(np.int32)
 
 
-def _sampled(
-    arrays: NeuralArrays, settings: Neural, number: int, is_live: UInt8Array
-) -> tuple[Int32Array, Float32Array]:
-    """(N,) items to hold the examples against, and ln of how often each is expected among them."""
+def _lately(arrays: NeuralArrays, settings: Neural, is_live: UInt8Array) -> Int32Array:
+    """The targets of the latest examples, as often as they came."""
     n_new = settings.examples_per_step
     half = (len(arrays.examples.target) - n_new) // 2
     lately = arrays.examples.target[n_new : n_new + half]
     lately = lately[lately != NONE]
-    lately = lately[is_live[lately] == 1]
-    live = np.flatnonzero(is_live).astype(np.int32)
-    if not len(lately):
-        return lately, np.zeros(0, np.float32)
+    alive: Int32Array = lately[is_live[lately] == 1]
+    return alive
+
+
+def _sampled(settings: Neural, number: int, lately: Int32Array, live: Int32Array) -> Int32Array:
+    """(N,) items to hold the examples against."""
     n_popular = settings.negatives // 2
-    n_uniform = settings.negatives - n_popular
-    sampled = np.concatenate(
-        (lately[_drawn(number, _POPULAR, n_popular, len(lately))], live[_drawn(number, _UNIFORM, n_uniform, len(live))])
-    )
-    n_lately = np.bincount(lately, minlength=len(is_live))[sampled]
-    expected = n_popular * n_lately / len(lately) + n_uniform / len(live)
-    return sampled, np.log(expected).astype(np.float32)
+    popular = _drawn(number, _POPULAR, n_popular, len(lately))
+    uniform = _drawn(number, _UNIFORM, settings.negatives - n_popular, len(live))
+    return np.concatenate((lately[popular], live[uniform]))
 
 
 def _drawn(number: int, purpose: int, n: int, n_there: int) -> Int64Array:
