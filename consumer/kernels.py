@@ -97,6 +97,15 @@ def called_kernel(function: Callable[P, R]) -> Callable[P, R]:
     return compiled
 
 
+def fast_kernel(function: Callable[P, R]) -> Callable[P, R]:
+    """A `hot_kernel` whose sums may be taken in any order, so that they can be taken several at a time: the same on one
+    CPU, but not the last bit of it on another."""
+    compiled: Callable[P, R] = _compiled(
+        function, _nrt=False, forceinline=True, fastmath={"reassoc", "contract", "nsz"}
+    )
+    return compiled
+
+
 @_intrinsic  # type: ignore[untyped-decorator] # see above
 def _prefetch(_typing: Any, array: Any, row: Any, column: Any) -> Any:
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:

@@ -7,8 +7,9 @@ from collections.abc import Mapping
 from consumer.learning.drift import NEXT, SCORE
 from consumer.learning.quality import WINDOW
 from consumer.learning.trainer import Trainer
-from consumer.models import learning_rate, linear_model, logit, repeat
+from consumer.models import learning_rate, linear_model, logit, neural_training, repeat
 from consumer.models.logit import LogitArrays
+from consumer.models.neural import N_STEPS
 from consumer.models.popularity import MIXTURE_STEP
 from consumer.models.state import ModelState
 from consumer.ports import Telemetry
@@ -19,6 +20,8 @@ PROPOSER_FEATURES = ("log_score", "root_score", "inverse_rank")
 JUDGE_FEATURES = ("log_odds",)
 ITEM = "item"
 """Stands where a feature is no member's but the item's own."""
+CONTEXT = "context"
+"""Stands where it is neither's; they are learned beside `neural` only."""
 
 
 def tell(telemetry: Telemetry, model: ModelState, trainer: Trainer) -> None:
@@ -46,7 +49,12 @@ def ensemble_weights(model: ModelState) -> Mapping[tuple[str, str], float]:
 def _is_off(model: ModelState) -> Mapping[str, bool]:
     """Of the members that readers don't have."""
     models = model.settings.models
-    return {"session_knn": not models.session_knn.enabled, "linear": not models.linear.enabled}
+    return {
+        "session_knn": not models.session_knn.enabled,
+        "linear": not models.linear.enabled,
+        "neural": not models.neural.enabled,
+        CONTEXT: not models.neural.enabled,
+    }
 
 
 def _own_logit(model: ModelState) -> LogitArrays:
@@ -58,6 +66,7 @@ def _features() -> list[tuple[str, str]]:
         *((member, feature) for member in logit.MEMBERS for feature in PROPOSER_FEATURES),
         *((judge, feature) for judge in logit.JUDGES for feature in JUDGE_FEATURES),
         *((ITEM, feature) for feature in logit.ITEM_FEATURES),
+        *((CONTEXT, feature) for feature in logit.CONTEXT_FEATURES),
     ]
 
 
@@ -81,6 +90,9 @@ def learning_rates(model: ModelState, trainer: Trainer) -> Mapping[str, float]:
         learned, plan = model.linear.learned, linear_model.plan_of(model.settings.models.linear)
         scheduled = learning_rate.rate_at(plan.recipe.rate, int(learned.n_steps[0]))
         rates["linear"] = scheduled * float(learned.rate_factor[0])
+    if model.settings.models.neural.enabled:
+        n_steps = int(model.neural.counts[N_STEPS])
+        rates["neural"] = neural_training.rate_of(model.settings.models.neural, n_steps, float(factor[NEXT]))
     return rates
 
 
