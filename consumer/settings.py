@@ -304,6 +304,10 @@ class Neural(Section):
     """Length of a step after the first ones, which are shorter, and before it falls."""
     dropout: float = Field(0.3, ge=0, lt=1)
     """Share of the input that a step doesn't see."""
+    frozen_steps: int = Field(0, ge=0)
+    """Steps during which the vectors that a warm start brought stand still."""
+    transferred_rate: float = Field(1.0, ge=0, le=10)
+    """Their learning rate after that, as a factor of the others'."""
     steps_per_thousand: int = Field(16, ge=1, le=1_000)
     """Most steps in a thousand events; examples that would need more are left out."""
     queries_per_thousand: int = Field(10, ge=1, le=1_000)
