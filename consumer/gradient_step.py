@@ -17,6 +17,7 @@ from functools import cache
 from typing import Any, NamedTuple
 
 from consumer.errors import Fatal
+from consumer.kernel_cache import cache_root, is_writable
 from consumer.tables import Array
 
 MISSING = (
@@ -75,6 +76,7 @@ def require() -> None:
 
 @cache
 def _jax() -> Any:
+    """JAX, on the CPU unless `JAX_PLATFORMS` names another device; compiled steps are kept beside the kernels."""
     try:
         import jax
         import optax  # noqa: F401 - said here, not at the first step
@@ -82,6 +84,8 @@ def _jax() -> Any:
         raise Fatal(MISSING) from error
     if not os.environ.get("JAX_PLATFORMS"):
         jax.config.update("jax_platforms", "cpu")
+    if not os.environ.get("JAX_COMPILATION_CACHE_DIR") and is_writable(cache_root() / "steps"):
+        jax.config.update("jax_compilation_cache_dir", str(cache_root() / "steps"))
     return jax
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 
 from consumer.learning.drift import NEXT, SCORE
@@ -9,7 +10,7 @@ from consumer.learning.quality import WINDOW
 from consumer.learning.trainer import Trainer
 from consumer.models import learning_rate, linear_model, logit, neural_training, repeat
 from consumer.models.logit import LogitArrays
-from consumer.models.neural import N_STEPS
+from consumer.models.neural import LOSS, N_DROPPED, N_LEFT_OUT, N_OVER_BUDGET, N_STEPS, N_UNASKED
 from consumer.models.popularity import MIXTURE_STEP
 from consumer.models.state import ModelState
 from consumer.ports import Telemetry
@@ -22,6 +23,12 @@ ITEM = "item"
 """Stands where a feature is no member's but the item's own."""
 CONTEXT = "context"
 """Stands where it is neither's; they are learned beside `neural` only."""
+
+
+STEP_RESULTS = ("taken", "dropped")
+"""Of steps of `neural`: the others were dropped since something was not finite."""
+LEFT_OUT = ("example_of_other_session", "example_over_budget", "query_over_budget")
+"""What `neural` left out, to stay within its budget."""
 
 
 def tell(telemetry: Telemetry, model: ModelState, trainer: Trainer) -> None:
@@ -94,6 +101,29 @@ def learning_rates(model: ModelState, trainer: Trainer) -> Mapping[str, float]:
         n_steps = int(model.neural.counts[N_STEPS])
         rates["neural"] = neural_training.rate_of(model.settings.models.neural, n_steps, float(factor[NEXT]))
     return rates
+
+
+class NeuralReport:
+    """Tells what `neural` did since it was told last, or since this was made; nothing where that member is off."""
+
+    def __init__(self, model: ModelState) -> None:
+        self._model = model
+        self._told = self._so_far()
+
+    def tell(self, telemetry: Telemetry) -> None:
+        if not self._model.settings.models.neural.enabled:
+            return
+        so_far = self._so_far()
+        steps, left_out = (now - before for now, before in zip(so_far, self._told, strict=True))
+        self._told = so_far
+        telemetry.neural_learned(steps, left_out, float(self._model.neural.figures[LOSS]))
+
+    def _so_far(self) -> tuple[Counter[str], Counter[str]]:
+        counts = self._model.neural.counts
+        taken = int(counts[N_STEPS] - counts[N_DROPPED])
+        steps = zip(STEP_RESULTS, (taken, int(counts[N_DROPPED])), strict=True)
+        left_out = zip(LEFT_OUT, counts[[N_LEFT_OUT, N_OVER_BUDGET, N_UNASKED]].tolist(), strict=True)
+        return Counter(dict(steps)), Counter(dict(left_out))
 
 
 def row_limits(settings: Settings) -> Mapping[str, int]:

@@ -4,6 +4,8 @@ A step learns P new examples and r·P replayed ones, half of them of the latest,
 how often they came lately and uniformly, half and half. It takes the rows of all these out of the tables, has
 `gradient_step` move them, and puts them back. What is no longer live says nothing.
 
+A step that comes out not finite is dropped whole, and what made it so begins anew.
+
 Steps begin small, are of the set length from WARM_UP on and fall as 1/√steps after STEADY, to FLOOR at the least; after
 an alarm of drift they are longer for a while, up to MOST_RAISED times.
 """
@@ -60,7 +62,7 @@ def take_step(
 ) -> None:
     """Learn the pending examples. `dirty`: of the items; `factor`: how many times longer than usual steps are.
 
-    Where anything comes out that is not finite the step is dropped whole, and counted. Raises Fatal without JAX.
+    Raises Fatal without JAX.
     """
     neural_examples.absorb(arrays, settings.examples_per_step)
     number = int(arrays.counts[N_STEPS])
@@ -247,10 +249,11 @@ def _move(arrays: NeuralArrays, moments: Moments, settings: Neural, rows: Int64A
     after, loss, is_finite = step(touched, batch)
     if not is_finite:
         arrays.counts[N_DROPPED] += 1
+        _begin_anew(arrays, moments, rows)
         return
     for array, moved in zip((items.vector, items.mean, items.square, items.n_steps), after, strict=False):
         array[rows] = np.asarray(moved)[: len(rows)]
-    items.scale[rows] = _scales(items.vector, rows)
+    items.scale[rows] = scales(items.vector, rows)
     items.is_moved[rows] = 1
     for weights, moved in (
         (encoder, after.weights),
@@ -263,8 +266,25 @@ def _move(arrays: NeuralArrays, moments: Moments, settings: Neural, rows: Int64A
     _note_loss(arrays.figures, float(loss))
 
 
+def _begin_anew(arrays: NeuralArrays, moments: Moments, rows: Int64Array) -> None:
+    """Forget what is not finite of these items and of the encoder: nothing would ever be learned with it."""
+    items = arrays.items
+    is_lost = ~np.logical_and.reduce([np.isfinite(each[rows]).all(axis=1) for each in items[:3]])
+    for row in rows[is_lost].tolist():
+        neural.forget_item(items, row)
+    parts = (arrays.encoder, moments.mean, moments.square)
+    if not all(np.isfinite(array).all() for part in parts for array in part):
+        width = items.vector.shape[1]
+        anew = neural.no_moments(width)
+        for part, first in zip(parts, (neural.new_encoder(width), anew.mean, anew.square), strict=True):
+            for array, values in zip(part, first, strict=True):
+                array[...] = values
+        moments.n_steps[0] = 0
+
+
 @kernel
-def _scales(vectors: Float32Array, rows: Int64Array) -> Float32Array:
+def scales(vectors: Float32Array, rows: Int64Array) -> Float32Array:
+    """(n,) one over the lengths of these vectors."""
     scales = np.empty(len(rows), np.float32)
     for k in range(len(rows)):
         scales[k] = _scale_of(vectors[rows[k]])
