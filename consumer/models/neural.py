@@ -174,8 +174,8 @@ def plan_of(settings: Neural) -> NeuralPlan:
 
 
 def of_items(neural: NeuralArrays) -> Mapping[str, Array]:
-    """What is row-aligned with the items' index, by name."""
-    return {f"neural_{name}": array for name, array in neural.items._asdict().items()}
+    """What is row-aligned with the items' index, by name; but what has moved is asked again after a restart."""
+    return {f"neural_{name}": array for name, array in neural.items._asdict().items() if name != "is_moved"}
 
 
 def examples_table(neural: NeuralArrays) -> Table:
