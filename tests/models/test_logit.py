@@ -189,7 +189,7 @@ def test_a_member_with_nonsense_is_muted_and_comes_back_when_it_behaved(what: st
         assert ordered(arrays, behaving) == [1, 2]
         logit.note_faults(arrays, behaving)
     assert ordered(arrays, pool_of(GOOD, [(7, 1.0)])) == [7, 1, 2]
-    assert arrays.n_faults.tolist() == [0, 1, 0]
+    assert arrays.n_faults.tolist() == [0, 1, 0, 0]
 
 
 def test_a_member_that_gives_up_is_muted_and_a_relapse_starts_its_penance_anew() -> None:
@@ -199,8 +199,8 @@ def test_a_member_that_gives_up_is_muted_and_a_relapse_starts_its_penance_anew()
         logit.take(pool, SESSION_KNN, -1, IS_LIVE)
         logit.note_faults(arrays, pool)
         logit.note_faults(arrays, pool_of(GOOD, GOOD))
-    assert arrays.n_faults.tolist() == [0, 3, 0]
-    assert arrays.penance.tolist() == [0, PENANCE - 1, 0]
+    assert arrays.n_faults.tolist() == [0, 3, 0, 0]
+    assert arrays.penance.tolist() == [0, PENANCE - 1, 0, 0]
 
 
 def test_where_item_to_item_is_muted_the_others_go_on() -> None:

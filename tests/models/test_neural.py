@@ -184,6 +184,7 @@ def test_the_same_events_give_the_same_bits() -> None:
 def test_a_step_moves_the_rows_that_it_touches_and_no_other() -> None:
     world = World(negatives=2)
     walks(world, 200)
+    world.step()
     before = world.arrays.items.vector.copy()
     for _ in range(8):
         world.see([2], 3)
@@ -246,7 +247,8 @@ def test_the_share_of_sessions_is_chosen_whole_and_what_is_left_out_is_counted()
 @pytest.mark.neural
 def test_no_more_steps_are_taken_than_allowed_and_what_finds_no_place_is_counted() -> None:
     world = World(steps_per_thousand=10)
-    walks(world, 1_000)
+    for k in range(1_000):
+        world.see([k % 7], 20, session=k)
     assert world.count(N_STEPS) == 9  # each costs a hundred events
     assert world.count(N_OVER_BUDGET) == 1_000 - 9 * 8 - world.count(N_PENDING)
 
@@ -348,12 +350,12 @@ def test_without_its_packages_a_step_says_what_to_install(monkeypatch: pytest.Mo
 
 
 def test_the_encoder_begins_with_the_latest_item_and_some_of_the_others() -> None:
-    encoder: Encoder = neural.new_encoder(4)
-    world = World(dimensions=4)
-    world.arrays.items.vector[:3] = np.eye(4, dtype=np.float32)[:3]
+    encoder: Encoder = neural.new_encoder(8)
+    world = World(dimensions=8)
+    world.arrays.items.vector[:3] = np.eye(8, dtype=np.float32)[:3]
     world.arrays.items.scale[:3] = 1.0
     history: Int32Array = np.array([0, 1, 2], np.int32)
     neural_encoder.encode(world.arrays, world.scratch, world.is_live, history, 3)
     heed = np.exp(encoder.recency[:3]) / np.exp(encoder.recency[:3]).sum()
-    expected = np.array([1.0, 0.0, 0.0, 0.0]) + 0.5 * np.array([*heed, 0.0])
+    expected = np.eye(8)[0] + 0.5 * np.array([*heed, *[0.0] * 5])
     assert world.scratch.query == pytest.approx(expected / np.linalg.norm(expected), abs=1e-6)
