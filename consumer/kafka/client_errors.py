@@ -99,4 +99,4 @@ def translated(error: KafkaError, doing: str) -> FreshrankError:
         return Fenced(told)
     if error.txn_requires_abort() or error.retriable() or code in _PASSING:
         return Retryable(told)
-    return Fatal(told)
+    return Fatal(f"{told}. The brokers' own logs may say more.")
