@@ -5,6 +5,7 @@ Both give `Given`s, the single values that somebody wrote, and `Problem`s; nothi
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +17,7 @@ from consumer.settings_schema import KeyPath, dotted, is_secret, is_text, keys_o
 
 PREFIX = "FRESHRANK__"
 _SEPARATOR = "__"
+_NAMED = re.compile(r"(alias|anchor|handle) '.*?'")
 _DEEPEST = 16  # far below any setting; ends the walk through an alias that contains itself
 
 
@@ -136,6 +138,7 @@ class _YamlReading:
         except yaml.MarkedYAMLError as error:
             mark = error.problem_mark or error.context_mark
             reason = ", ".join(part for part in (error.context, error.problem) if part)
+            reason = _NAMED.sub(r"\1", reason)  # of a password that was not put in quotes
             self.refuse(path, f"is not valid YAML: {reason}", mark.line + 1 if mark and self._has_lines else None)
         except yaml.YAMLError as error:  # for example bytes that are not UTF-8
             self.refuse(path, f"is not valid YAML: {' '.join(str(error).split())}")

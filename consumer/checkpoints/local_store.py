@@ -299,6 +299,10 @@ class LocalStore:
             raise CorruptCheckpoint(f"{name}/{array}: {error.strerror}") from error
 
     def _listing(self, name: str) -> Listing:
+        """Read before anything else of a checkpoint is, and only of one in this directory: names come from requests,
+        too. Raises CorruptCheckpoint."""
+        if not NAME.fullmatch(name):
+            raise CorruptCheckpoint(f"{name!r} is not the name of a checkpoint")
         try:
             data = (self._directory / name / CONTENTS).read_bytes()
         except OSError as error:
