@@ -11,7 +11,6 @@ A case is the text of a listing, or a list of changes of a good checkpoint as JS
 from __future__ import annotations
 
 import json
-import logging
 import tempfile
 import warnings
 import zlib
@@ -31,7 +30,7 @@ from consumer.checkpoints.local_store import LocalStore
 from consumer.errors import CorruptCheckpoint, Fatal
 from consumer.tables import Array
 from tests.checkpoints.states import arrays_of, learn, new_state, notes_of, publish
-from tests.fuzz.target import Target, mangled, told
+from tests.fuzz.target import Target, mangled, quiet, told
 from tests.streams import WITH_ALL, busy_stream, small_settings
 
 SETTINGS: Final = small_settings(models=WITH_ALL, catalogue={"max_items": 100, "item_ttl_s": 2_000.0})
@@ -68,10 +67,9 @@ class CheckpointTarget(Target):
     def __init__(self) -> None:
         self._folder = tempfile.TemporaryDirectory(prefix="freshrank-fuzz-")
         self._directory = Path(self._folder.name)
-        logging.getLogger("consumer").setLevel(logging.ERROR)  # it tells of every case
 
     def check(self, case: bytes) -> int:
-        with warnings.catch_warnings():
+        with quiet(), warnings.catch_warnings():
             warnings.simplefilter("ignore", RuntimeWarning)  # numbers beyond what anything adds up to
             if case[:1] == b"[":
                 changes = _changes(case)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from random import Random
 from typing import Final
 
@@ -57,3 +59,14 @@ def mangled(random: Random, text: bytes, pieces: Sequence[bytes], most: int = 3)
 def told(error: FreshrankError, most: int = 1 << 16) -> None:
     """What refuses an input has to say why, and not at any length."""
     assert 0 < len(str(error)) <= most, f"{type(error).__name__} says {len(str(error))} characters"
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Without what the log would tell of every case."""
+    before = logging.root.manager.disable
+    logging.disable(logging.ERROR)
+    try:
+        yield
+    finally:
+        logging.disable(before)
