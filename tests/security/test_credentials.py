@@ -13,6 +13,7 @@ from consumer.settings import Settings
 from tests.broker.secured import PASSWORD
 from tests.cli.conftest import Freshrank, Started
 from tests.security.conftest import SecuredModel, written
+from tests.security.secret import SECRET, revealing
 
 pytestmark = [pytest.mark.broker, pytest.mark.timeout(400)]
 
@@ -109,9 +110,22 @@ def test_a_worker_with_a_certificate_of_an_authority_that_the_brokers_do_not_tru
 def test_a_worker_that_is_refused_ends_with_the_same_words(
     started: Started, model: SecuredModel, tmp_path: Path
 ) -> None:
-    file = written(model.signed_in(sasl={**RIGHT, "password": "wrong"}), tmp_path)
+    file = written(model.signed_in(sasl={**RIGHT, "password": SECRET}), tmp_path)
     with started("run", "-c", file) as worker:
         assert worker.wait(60) == 1
     said = (tmp_path / "stderr").read_text()
     assert re.search(r"^error: connecting to Kafka: .*invalid credentials.* Check kafka\.sasl", said, re.MULTILINE)
     assert "Traceback" not in said
+    assert revealing([said]) == []
+
+
+def test_its_traceback_has_no_secret(
+    started: Started, model: SecuredModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FRESHRANK_DEBUG", "1")
+    file = written(model.signed_in(sasl={**RIGHT, "password": SECRET}), tmp_path)
+    with started("run", "-c", file) as worker:
+        assert worker.wait(60) == 1
+    said = (tmp_path / "stderr").read_text()
+    assert "Traceback" in said
+    assert revealing([said, (tmp_path / "stdout").read_text()]) == []

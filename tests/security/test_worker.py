@@ -4,11 +4,9 @@ It signs in with a password, learns, is killed, goes on by a certificate instead
 
 from __future__ import annotations
 
-import base64
 from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.error import HTTPError
-from urllib.parse import quote, quote_plus
 from urllib.request import urlopen
 
 import pytest
@@ -27,10 +25,10 @@ from tests.end_to_end.waiting import until
 from tests.end_to_end.workers import WorkerProcess
 from tests.security.conftest import SecuredModel, written
 from tests.security.rights import documented, grant
+from tests.security.secret import SECRET, revealing
 
 pytestmark = [pytest.mark.broker, pytest.mark.timeout(400)]
 
-SECRET = "Xk9+quibble/%3D&tangerine=="  # of characters that change when they are encoded
 PATHS = ("", "page.js", "status.json", "metrics", "healthz", "readyz", "startupz", "nowhere")
 BROKEN = b"{not json"
 
@@ -134,12 +132,3 @@ def test_nor_has_what_a_command_says(
     ended = freshrank(*command.split(), "-c", written(life.signed_in, tmp_path))
     assert ended.out
     assert revealing([ended.out, ended.err, repr(life.signed_in), str(life.signed_in)]) == []
-
-
-def revealing(texts: list[str]) -> list[str]:
-    """Where the secret stands, as it is or in another form."""
-    raw = SECRET.encode()
-    forms = [SECRET, quote(SECRET, ""), quote(SECRET), quote_plus(SECRET), base64.b64encode(raw).decode(), raw.hex()]
-    forms += [base64.b64encode(b"x" * skip + raw).decode()[4 * bool(skip) :][:-4] for skip in (1, 2)]
-    forms.append(repr(SECRET)[1:-1])
-    return [text[max(0, text.index(form) - 100) :][:200] for text in texts for form in forms if form in text]
