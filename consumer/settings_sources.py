@@ -5,6 +5,7 @@ Both give `Given`s, the single values that somebody wrote, and `Problem`s; nothi
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +17,7 @@ from consumer.settings_schema import KeyPath, dotted, is_secret, is_text, keys_o
 
 PREFIX = "FRESHRANK__"
 _SEPARATOR = "__"
+_NAMED = re.compile(r"(alias|anchor|handle) '.*?'")
 _DEEPEST = 16
 """Levels of a document: far below any setting."""
 _ENDLESS = "it is nested without end"
@@ -154,6 +156,7 @@ class _YamlReading:
         except yaml.MarkedYAMLError as error:
             mark = error.problem_mark or error.context_mark
             reason = ", ".join(part for part in (error.context, error.problem) if part)
+            reason = _NAMED.sub(r"\1", reason)  # of a password that was not put in quotes
             self.refuse(path, f"is not valid YAML: {reason}", mark.line + 1 if mark and self._has_lines else None)
         except yaml.YAMLError as error:  # for example bytes that are not UTF-8
             self.refuse(path, f"is not valid YAML: {' '.join(str(error).split())}")

@@ -319,6 +319,10 @@ class LocalStore:
         return n_bytes
 
     def _listing(self, name: str) -> Listing:
+        """Read before anything else of a checkpoint is, and only of one in this directory: names come from requests,
+        too. Raises CorruptCheckpoint."""
+        if not NAME.fullmatch(name):
+            raise CorruptCheckpoint(f"{name!r} is not the name of a checkpoint")
         try:
             data = read_small(self._directory / name / CONTENTS)
         except OSError as error:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -183,6 +184,24 @@ def test_a_later_format_is_refused_by_its_number(
     monkeypatch.undo()
     with pytest.raises(CorruptCheckpoint, match="format 2 is not known to this version, which reads 1"):
         store.notes(name_of(1))
+
+
+NAMES_THAT_LEAD_OUT = (
+    "../elsewhere/{0}", "{0}/../../elsewhere/{0}", "{0}/../{0}", "./{0}", "{outside}/{0}", "elsewhere", "", ".", "..",
+    "{0}\x00", "{0}\n", "{0}/",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("name", NAMES_THAT_LEAD_OUT)
+def test_a_checkpoint_is_looked_for_in_the_directory_only(tmp_path: Path, name: str) -> None:
+    """A request to roll back names one, in a file that somebody else may have written."""
+    inside, outside = LocalStore(tmp_path / "inside"), LocalStore(tmp_path / "elsewhere")
+    for store in (inside, outside):
+        save(store, name_of(1), ARRAYS)
+    named = name.format(name_of(1), outside=tmp_path / "elsewhere")
+    for read in (inside.notes, inside.arrays, inside.n_bytes, partial(inside.array, array="t.a")):
+        with pytest.raises(CorruptCheckpoint, match="is not the name of a checkpoint"):
+            read(named)
 
 
 @pytest.mark.parametrize("name", ["", ".", "..", "../elsewhere", "inner/part", "/"])
