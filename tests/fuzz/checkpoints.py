@@ -125,7 +125,7 @@ class CheckpointTarget(Target):
                     data = bytearray(files.get(name, self._arrays[name].tobytes()))
                     if how == "cut":
                         del data[at % len(data) :]
-                    else:
+                    elif data:
                         data[at // 8 % len(data)] ^= 1 << at % 8
                     files[name] = bytes(data)
                 case _:

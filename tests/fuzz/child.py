@@ -22,8 +22,6 @@ def main() -> int:
     parser.add_argument("hand", type=Path)
     given = parser.parse_args()
     target, hand = target_of(given.target), Hand(given.hand)
-    for case in target.seeds():
-        target.check(case)  # what is set up by the first ones is no input's fault
     if given.engine == "atheris":
         _instrument(given.target)
     why = given.hand.with_suffix(".why")
@@ -37,6 +35,8 @@ def main() -> int:
             why.write_text(f"{type(error).__name__}: {error}"[:4_000], encoding="utf-8", errors="backslashreplace")
             raise
 
+    for case in target.seeds():  # the first ones set up what they need
+        attempt(case)
     given.hand.with_suffix(".ready").touch()
     ENGINES[given.engine](target, attempt, given.seed, given.seconds)
     return 0
