@@ -187,9 +187,9 @@ class Kafka(Section):
     """How to sign in; without it nobody does."""
     tls: Tls | None = None
     """How to encrypt (`{}`: as the system does); without it nothing is encrypted."""
-    consumer: dict[str, str | int | float | bool] = Field(default_factory=dict)
+    consumer: dict[str, str | int | float | bool] = Field(default_factory=dict, repr=False)  # may hold secrets
     """Further librdkafka properties of the consumer, but those that the worker owns."""
-    producer: dict[str, str | int | float | bool] = Field(default_factory=dict)
+    producer: dict[str, str | int | float | bool] = Field(default_factory=dict, repr=False)
     """Further librdkafka properties of the producer, but those that the worker owns."""
 
 

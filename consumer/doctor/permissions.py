@@ -74,9 +74,10 @@ def _of_configs(topic: TopicFacts) -> list[Finding]:
     if topic.config is not None:
         return []
     return [
-        warning(
-            f"topic {topic.name}: its configuration cannot be seen, here and by a worker at its start",
+        problem(
+            f"topic {topic.name}: DescribeConfigs not allowed, so neither can a worker see how it is configured",
             "grant the worker's principal DescribeConfigs on it",
+            lacking=["DESCRIBE_CONFIGS"],
         )
     ]
 

@@ -175,7 +175,7 @@ def _replication(topic: TopicFacts, n_brokers: int) -> list[Finding]:
 
 def _missing(name: str, command: str, which: str = "") -> Finding:
     what = f"{name} does not exist{which}, or this principal may not describe it"
-    return problem(what, f"create it with `{command}`, or grant Describe on it", topic=name)
+    return problem(what, f"create it with `{command}`, or grant this principal Read on topic {name}", topic=name)
 
 
 def _deletes(config: Mapping[str, str] | None) -> bool:

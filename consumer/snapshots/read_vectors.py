@@ -15,7 +15,7 @@ from consumer.models.neural import Encoder, NeuralArrays
 from consumer.models.neural_encoder import NeuralScratch
 from consumer.settings import Neural
 from consumer.snapshots.formats import MODULUS, row_hash
-from consumer.snapshots.rows import Float32Array, Numbering
+from consumer.snapshots.rows import Float32Array, Numbering, id_of
 from consumer.snapshots.vector_format import ENCODER_KEY, read_encoder, read_vectors
 
 
@@ -36,7 +36,7 @@ def vector_columns(topic: str, values: Mapping[bytes, bytes | None], numbering: 
     items = {key: value for key, value in values.items() if key != ENCODER_KEY}
     rows, hashes = np.empty(len(items), np.int64), np.zeros(len(items), np.uint64)
     for i, (key, value) in enumerate(items.items()):
-        rows[i] = numbering.row(key.decode(errors="replace"))
+        rows[i] = numbering.row(id_of(topic, key))
         hashes[i] = 0 if value is None else row_hash(topic, key, value)
     found = read_vectors(topic, {key: value for key, value in items.items() if value is not None})
     width = len(found[0]) if found else 0
@@ -72,7 +72,10 @@ class ReadVectors:
         return total % MODULUS
 
     def put(self, columns: VectorColumns, capacity: int) -> None:
-        """Replace or delete these rows."""
+        """Replace or delete these rows. Raises Fatal where vectors are of another length than those held."""
+        width, held = columns.vectors.shape[1], self.vector.shape[1]
+        if width and held and width != held:
+            raise Fatal(f"a vector of {width} numbers beside others of {held}: does anything else write this topic?")
         self.checksum = self.checksum_with(columns)
         self.fit(capacity, columns.vectors.shape[1])
         rows = columns.rows

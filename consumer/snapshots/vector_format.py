@@ -16,10 +16,12 @@ from numpy.typing import NDArray
 
 from consumer.errors import Fatal
 from consumer.models.neural import Encoder, new_encoder
+from consumer.unreadable_json import UNREADABLE_JSON
 
 Float16Array = NDArray[np.float16]
 ENCODER_KEY = b""
 """No item has an empty id."""
+MAX_DIMENSIONS = 512
 _TYPE = np.dtype("<f2")
 
 
@@ -61,7 +63,9 @@ def read_vectors(topic: str, values: Mapping[bytes, bytes]) -> Sequence[NDArray[
     for key, value in values.items():
         try:
             found.append(_numbers(_vector_row(value).vector))
-        except (msgspec.DecodeError, ValueError) as error:
+            if len(found[-1]) > MAX_DIMENSIONS:
+                raise ValueError(f"{len(found[-1])} numbers, more than {MAX_DIMENSIONS}")
+        except (*UNREADABLE_JSON, ValueError) as error:
             raise _unreadable(topic, key, error) from error
     return found
 
@@ -70,17 +74,22 @@ def read_encoder(topic: str, value: bytes) -> Encoder:
     """Raises Fatal where it cannot be read."""
     try:
         row = _encoder_row(value)
+        if not 0 < row.dimensions <= MAX_DIMENSIONS:
+            raise ValueError(f"{row.dimensions} dimensions, expected 1 to {MAX_DIMENSIONS}")
         like = new_encoder(row.dimensions)._asdict()
         return Encoder(**{name: _numbers(row.encoder[name]).reshape(like[name].shape) for name in like})
-    except (msgspec.DecodeError, ValueError, KeyError) as error:
+    except (*UNREADABLE_JSON, ValueError, KeyError) as error:
         raise _unreadable(topic, ENCODER_KEY, error) from error
 
 
 def _numbers(text: str) -> NDArray[np.float32]:
     try:
-        return np.frombuffer(base64.b64decode(text, validate=True), _TYPE).astype(np.float32)
+        numbers = np.frombuffer(base64.b64decode(text, validate=True), _TYPE).astype(np.float32)
     except binascii.Error as error:
         raise ValueError(f"no base64: {error}") from error
+    if not np.isfinite(numbers).all():
+        raise ValueError("a number that is not finite")
+    return numbers
 
 
 def _unreadable(topic: str, key: bytes, error: Exception) -> Fatal:
