@@ -15,6 +15,7 @@ import numpy as np
 
 from consumer.errors import Fatal
 from consumer.messages import Float64Array, Positions, UInt64Array
+from consumer.unreadable_json import UNREADABLE_JSON
 
 MODULUS = 1 << 64
 
@@ -98,15 +99,18 @@ def encode(value: Manifest | WriterRecord) -> bytes:
 
 def decode_manifest(key: bytes, value: bytes) -> Manifest:
     try:
-        return msgspec.json.decode(value, type=Manifest)
-    except msgspec.DecodeError as error:
+        manifest = msgspec.json.decode(value, type=Manifest)
+        for positions in (manifest.input_positions, manifest.output_positions):
+            positions_of(positions)  # are its partitions numbers?
+        return manifest
+    except (*UNREADABLE_JSON, ValueError) as error:
         raise Fatal(f"the manifest of {key.decode(errors='replace')} cannot be read: {error}") from error
 
 
 def decode_writer(key: bytes, value: bytes) -> WriterRecord:
     try:
         return msgspec.json.decode(value, type=WriterRecord)
-    except msgspec.DecodeError as error:
+    except UNREADABLE_JSON as error:
         raise Fatal(f"the writer record {key.decode(errors='replace')} cannot be read: {error}") from error
 
 

@@ -18,6 +18,8 @@ from consumer.snapshots.catalogue import Catalogue
 from consumer.snapshots.description import compiled_constants
 from consumer.snapshots.formats import Manifest, seconds_of
 
+UNUSABLE = (KeyError, TypeError, ValueError, OverflowError)
+"""What a part of the manifest's `model` raises that is not as this freshrank would write it."""
 MAX_HISTORY = 200
 """Most recent places of a history that are looked at; what lies further back weighs nothing."""
 
@@ -35,12 +37,15 @@ def totals_of(manifest: Manifest) -> Totals:
     totals = _member(manifest, "totals")
     constants = _member(manifest, "constants")
     try:
-        return Totals(
+        found = Totals(
             seconds_of(totals["as_of"]) * 1000.0,
             float(totals["item_to_item"]),
             float(constants["item_to_item"]["time_constant_s"]) * 1000.0,
         )
-    except (KeyError, TypeError, ValueError) as error:
+        if not np.isfinite(found).all() or found.time_constant_ms <= 0:
+            raise ValueError(f"{found} cannot be")
+        return found
+    except UNUSABLE as error:
         raise Fatal(f"the manifest of version {manifest.version} lacks a total or a constant: {error}") from error
 
 
@@ -120,7 +125,7 @@ def _member(manifest: Manifest, name: str) -> Mapping[str, Any]:
 def _table(manifest: Manifest, tables: Mapping[str, Any], name: str, shape: tuple[int, int]) -> Float64Array:
     try:
         table = np.array(tables[name], np.float64)
-    except (KeyError, TypeError, ValueError) as error:
+    except UNUSABLE as error:
         raise Fatal(f"the manifest of version {manifest.version} has no usable table {name}") from error
     if table.shape != shape:
         raise Fatal(f"table {name} of version {manifest.version} is {table.shape}, this freshrank works with {shape}")
@@ -134,19 +139,20 @@ def _logit(manifest: Manifest) -> LogitArrays:
         weights = _member(manifest, "weights")["fusion.logit"]
         arrays.weights[: logit.EACH] = weights["item_to_item"]
         arrays.weights[logit.RISING :] = [weights["item"][name] for name in logit.ITEM_FEATURES]
-    except (KeyError, TypeError, ValueError) as error:
+    except UNUSABLE as error:
         raise Fatal(f"the manifest of version {manifest.version} has no usable weights fusion.logit") from error
     return arrays
 
 
 def _require_known_constants(manifest: Manifest) -> None:
     theirs = _member(manifest, "constants")
-    changes = [
-        f"{member}.{name} is {theirs.get(member, {}).get(name)!r} there and {ours!r} here"
-        for member, constants in compiled_constants().items()
-        for name, ours in constants.items()
-        if theirs.get(member, {}).get(name) != ours
-    ]
+    changes = []
+    for member, constants in compiled_constants().items():
+        of_member = theirs.get(member)
+        for name, ours in constants.items():
+            found = of_member.get(name) if isinstance(of_member, dict) else None
+            if found != ours:
+                changes.append(f"{member}.{name} is {found!r} there and {ours!r} here")
     if changes:
         raise Fatal(
             f"version {manifest.version} was published by a freshrank that ranks differently: {'; '.join(changes)}. "

@@ -12,8 +12,12 @@ from numpy.typing import NDArray
 from consumer.errors import Fatal
 from consumer.messages import Float64Array, Int32Array, Int64Array, UInt64Array
 from consumer.snapshots.formats import RelatedRow, ScoreRow, row_hash, seconds_of
+from consumer.unreadable_json import UNREADABLE_JSON
 
 Float32Array = NDArray[np.float32]
+
+MAX_RELATED = 1_000
+"""Most entries that the settings let a worker publish (`publish.related`); all rows take the room of the longest."""
 
 _decode_score = msgspec.json.Decoder(ScoreRow).decode
 _decode_related = msgspec.json.Decoder(RelatedRow).decode
@@ -70,7 +74,7 @@ def score_columns(topic: str, values: Mapping[bytes, bytes | None], numbering: N
         if value is not None:
             try:
                 scores[i] = _decode_score(value).score
-            except msgspec.DecodeError as error:
+            except UNREADABLE_JSON as error:
                 raise _unreadable(topic, key, error) from error
             hashes[i] = row_hash(topic, key, value)
     return ScoreColumns(rows, scores, hashes)
@@ -91,9 +95,11 @@ def related_columns(topic: str, values: Mapping[bytes, bytes | None], numbering:
             continue
         try:
             row = _decode_related(value)
+            if len(row.related) > MAX_RELATED:
+                raise ValueError(f"{len(row.related)} entries, more than {MAX_RELATED}")
             if row.as_of not in times:
                 times[row.as_of] = seconds_of(row.as_of) * 1000.0
-        except (msgspec.DecodeError, ValueError) as error:
+        except (*UNREADABLE_JSON, ValueError, OverflowError) as error:
             raise _unreadable(topic, key, error) from error
         hashes[i] = row_hash(topic, key, value)
         sizes[i] = len(row.related)
