@@ -3,12 +3,13 @@ PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 
-.PHONY: help demo test check format broker bench soak chaos fuzz quality dashboards clean
+.PHONY: help demo test test-neural check format broker bench soak chaos fuzz quality dashboards clean
 .DELETE_ON_ERROR:
 
 help:
 	@echo "make demo       half a minute of freshrank in this terminal; needs no Kafka"
 	@echo "make test       all tests; those marked 'broker' need Docker, or Java 17 with Maven"
+	@echo "make test-neural  those of the neural member, with JAX, which it installs"
 	@echo "make check      what CI runs: format, lint, types, import contracts, tests"
 	@echo "make format     put the code into its format"
 	@echo "make broker     a real Kafka on a local port until Ctrl-C (Java 17 and Maven)"
@@ -25,6 +26,9 @@ demo: .venv/.runtime
 
 test: .venv/.development
 	@$(BIN)/pytest
+
+test-neural: .venv/.neural
+	@$(BIN)/pytest -m neural
 
 check: .venv/.development
 	@echo "format" && $(BIN)/ruff format --check --quiet .
@@ -82,4 +86,9 @@ clean:
 .venv/.development: .venv/.runtime
 	@echo "installing what its tests need"
 	@$(PIP) install --editable '.[dev]' --constraint constraints.txt
+	@touch $@
+
+.venv/.neural: .venv/.development
+	@echo "installing JAX"
+	@$(PIP) install --editable '.[neural]' --constraint constraints.txt
 	@touch $@

@@ -57,7 +57,9 @@ def note_compiled(way: str) -> None:
 
 
 def _note_of(way: str) -> Path:
-    return Path(_config.CACHE_DIR) / f"{way}.compiled"
+    # numba's index goes by where the sources lie: what another checkout compiled is of no use to this one.
+    checkout = hashlib.sha256(bytes(Path(__file__).resolve().parent)).hexdigest()[:8]
+    return Path(_config.CACHE_DIR) / f"{way}-{checkout}.compiled"
 
 
 _njit: Any = numba.njit  # its type knows neither `_nrt` nor what it returns
@@ -94,6 +96,15 @@ def called_kernel(function: Callable[P, R]) -> Callable[P, R]:
     """A `hot_kernel` that stays a call of its own: for what is long and rarely run, so that its callers stay small and
     are compiled soon. An array is seven arguments of the call."""
     compiled: Callable[P, R] = _compiled(function, _nrt=False)
+    return compiled
+
+
+def fast_kernel(function: Callable[P, R]) -> Callable[P, R]:
+    """A `hot_kernel` whose sums may be taken in any order, so that they can be taken several at a time: the same on one
+    CPU, but not the last bit of it on another."""
+    compiled: Callable[P, R] = _compiled(
+        function, _nrt=False, forceinline=True, fastmath={"reassoc", "contract", "nsz"}
+    )
     return compiled
 
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 
 from consumer.learning.drift import NEXT, SCORE
 from consumer.learning.quality import WINDOW
 from consumer.learning.trainer import Trainer
-from consumer.models import learning_rate, linear_model, logit, repeat
+from consumer.models import learning_rate, linear_model, logit, neural_training, repeat
 from consumer.models.logit import LogitArrays
+from consumer.models.neural import LOSS, N_DROPPED, N_LEFT_OUT, N_OVER_BUDGET, N_STEPS, N_UNASKED
 from consumer.models.popularity import MIXTURE_STEP
 from consumer.models.state import ModelState
 from consumer.ports import Telemetry
@@ -19,6 +21,14 @@ PROPOSER_FEATURES = ("log_score", "root_score", "inverse_rank")
 JUDGE_FEATURES = ("log_odds",)
 ITEM = "item"
 """Stands where a feature is no member's but the item's own."""
+CONTEXT = "context"
+"""Stands where it is neither's; they are learned beside `neural` only."""
+
+
+STEP_RESULTS = ("taken", "dropped")
+"""Of steps of `neural`: the others were dropped since something was not finite."""
+LEFT_OUT = ("example_of_other_session", "example_over_budget", "query_over_budget")
+"""What `neural` left out, to stay within its budget."""
 
 
 def tell(telemetry: Telemetry, model: ModelState, trainer: Trainer) -> None:
@@ -46,7 +56,12 @@ def ensemble_weights(model: ModelState) -> Mapping[tuple[str, str], float]:
 def _is_off(model: ModelState) -> Mapping[str, bool]:
     """Of the members that readers don't have."""
     models = model.settings.models
-    return {"session_knn": not models.session_knn.enabled, "linear": not models.linear.enabled}
+    return {
+        "session_knn": not models.session_knn.enabled,
+        "linear": not models.linear.enabled,
+        "neural": not models.neural.enabled,
+        CONTEXT: not models.neural.enabled,
+    }
 
 
 def _own_logit(model: ModelState) -> LogitArrays:
@@ -58,6 +73,7 @@ def _features() -> list[tuple[str, str]]:
         *((member, feature) for member in logit.MEMBERS for feature in PROPOSER_FEATURES),
         *((judge, feature) for judge in logit.JUDGES for feature in JUDGE_FEATURES),
         *((ITEM, feature) for feature in logit.ITEM_FEATURES),
+        *((CONTEXT, feature) for feature in logit.CONTEXT_FEATURES),
     ]
 
 
@@ -81,7 +97,33 @@ def learning_rates(model: ModelState, trainer: Trainer) -> Mapping[str, float]:
         learned, plan = model.linear.learned, linear_model.plan_of(model.settings.models.linear)
         scheduled = learning_rate.rate_at(plan.recipe.rate, int(learned.n_steps[0]))
         rates["linear"] = scheduled * float(learned.rate_factor[0])
+    if model.settings.models.neural.enabled:
+        n_steps = int(model.neural.counts[N_STEPS])
+        rates["neural"] = neural_training.rate_of(model.settings.models.neural, n_steps, float(factor[NEXT]))
     return rates
+
+
+class NeuralReport:
+    """Tells what `neural` did since it was told last, or since this was made; nothing where that member is off."""
+
+    def __init__(self, model: ModelState) -> None:
+        self._model = model
+        self._told = self._so_far()
+
+    def tell(self, telemetry: Telemetry) -> None:
+        if not self._model.settings.models.neural.enabled:
+            return
+        so_far = self._so_far()
+        steps, left_out = (now - before for now, before in zip(so_far, self._told, strict=True))
+        self._told = so_far
+        telemetry.neural_learned(steps, left_out, float(self._model.neural.figures[LOSS]))
+
+    def _so_far(self) -> tuple[Counter[str], Counter[str]]:
+        counts = self._model.neural.counts
+        taken = int(counts[N_STEPS] - counts[N_DROPPED])
+        steps = zip(STEP_RESULTS, (taken, int(counts[N_DROPPED])), strict=True)
+        left_out = zip(LEFT_OUT, counts[[N_LEFT_OUT, N_OVER_BUDGET, N_UNASKED]].tolist(), strict=True)
+        return Counter(dict(steps)), Counter(dict(left_out))
 
 
 def row_limits(settings: Settings) -> Mapping[str, int]:

@@ -276,6 +276,11 @@ class Telemetry(Protocol):
         """Of the next step, by what takes it."""
         ...
 
+    def neural_learned(self, steps: Mapping[str, int], left_out: Mapping[str, int], loss: float) -> None:
+        """Where `neural` is on: so many more steps by result, so much more left out by what it was, and the mean loss
+        of the latest steps, as `consumer.model_report` names them."""
+        ...
+
     def drift_alarms(self, counts: Mapping[str, int]) -> None:
         """So many more, by loss (`consumer.learning.drift.LOSSES`)."""
         ...

@@ -283,11 +283,39 @@ class Linear(Section):
     """Features remembered of an item: 12 bytes each, and 25 of working memory, for every item."""
 
 
+class Neural(Section):
+    """An encoder of histories that is learned in steps, by JAX: needs the extra `freshrank[neural]`."""
+
+    enabled: bool = False
+    """Off by default: it needs JAX, time for its steps, and readers cannot run it."""
+    dimensions: int = Field(96, ge=8, le=512)
+    """Length of an item's vector; with what its training keeps 12 bytes each, for every item."""
+    session_share: float = Field(1.0, gt=0, le=1)
+    """Share of the sessions, chosen by hash, that are trained on."""
+    examples_per_step: int = Field(64, ge=1, le=65_536)
+    """New examples that make one step."""
+    replay: int = Field(4, ge=0, le=100)
+    """Earlier examples learned again beside each new one."""
+    replay_examples: int = Field(300_000, ge=2, le=100_000_000)
+    """Examples kept for that, half of them the latest, half with rare items: 100 bytes each."""
+    negatives: int = Field(1_024, ge=2, le=65_536)
+    """Items that a step holds its examples against, half as often as they came lately, half uniform."""
+    learning_rate: float = Field(0.005, gt=0, le=1)
+    """Length of a step after the first ones, which are shorter, and before it falls."""
+    dropout: float = Field(0.3, ge=0, lt=1)
+    """Share of the input that a step doesn't see."""
+    steps_per_thousand: int = Field(16, ge=1, le=1_000)
+    """Most steps in a thousand events; examples that would need more are left out."""
+    queries_per_thousand: int = Field(10, ge=1, le=1_000)
+    """Most sampled events, of a thousand events, for which it is asked."""
+
+
 class Models(Section):
     popularity: Popularity = Popularity()
     item_to_item: ItemToItem = ItemToItem()
     session_knn: SessionKnn = SessionKnn()
     linear: Linear = Linear()
+    neural: Neural = Neural()
 
 
 class Evaluation(Section):

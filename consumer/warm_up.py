@@ -10,7 +10,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from consumer import kernels, model_report
+from consumer import gradient_step, kernels, model_report
 from consumer.byte_column import ByteColumn
 from consumer.checkpoints.loading import AllState
 from consumer.events.admission import Admission
@@ -18,6 +18,7 @@ from consumer.events.codec import JsonCodec
 from consumer.events.dead_letter_budget import DeadLetterBudget
 from consumer.learning.trainer import Trainer
 from consumer.messages import Int32Array, RecordBatch
+from consumer.models import neural_training
 from consumer.models.state import ModelState
 from consumer.settings import Settings
 from consumer.snapshots.gatekeeper import Gatekeeper
@@ -35,7 +36,10 @@ _N_ITEMS = 331  # a prime; squares meet half of them
 
 def load_kernels(settings: Settings, should_stop: Callable[[], bool]) -> None:
     """Compiled kernels, from the cache; where they aren't there, a process that ends puts them there, since what the
-    compiler takes, most of a gigabyte, it keeps. A stop doesn't wait for it."""
+    compiler takes, most of a gigabyte, it keeps. A stop doesn't wait for it. Raises Fatal where a member is on whose
+    packages are missing."""
+    if settings.models.neural.enabled:
+        gradient_step.require()
     way = way_of(settings)
     if not kernels.is_compiled(way):
         logger.info("compiling the kernels for the first time on this machine: a minute or two")
@@ -52,7 +56,12 @@ def load_kernels(settings: Settings, should_stop: Callable[[], bool]) -> None:
 
 def way_of(settings: Settings) -> str:
     """Workers of the same way call the same kernels with the same types."""
-    is_on = {"session_knn": settings.models.session_knn.enabled, "linear": settings.models.linear.enabled}
+    models = settings.models
+    is_on = {
+        "session_knn": models.session_knn.enabled,
+        "linear": models.linear.enabled,
+        "neural": models.neural.enabled,
+    }
     return "-".join(["worker", settings.input.time_format, *(member for member in is_on if is_on[member])])
 
 
@@ -79,6 +88,8 @@ def compile_kernels(settings: Settings) -> None:
         state.admission.late_candidates(events)
         trainer.learn(state.admission.admit(events))
         _publish(every, state)
+    if settings.models.neural.enabled:
+        neural_training.compile_step(settings.models.neural)
     model_report.learning_rates(model, trainer)
     restored = ModelState(every)
     tables = {

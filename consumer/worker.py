@@ -17,6 +17,7 @@ from consumer.forgetting import Forgetting
 from consumer.intake import Intake, Taken
 from consumer.learning import quality
 from consumer.messages import Decoded, Float64Array, Int64Array, Outcome, Positions
+from consumer.model_report import NeuralReport
 from consumer.read_ahead import Reader
 from consumer.settings import Settings
 from consumer.stall_watch import StallWatch
@@ -77,6 +78,7 @@ class Worker:
         self._stalls = StallWatch(settings.publish.stalled_after_s, self._clock.monotonic_s())
         self._n_capped = state.trainer.n_capped
         self._n_alarms = state.trainer.n_alarms
+        self._neural = NeuralReport(state.model)
         self._metadata_at_s = self._clock.monotonic_s() + METADATA_INTERVAL_S
         self._telemetry.state_limits(model_report.row_limits(settings))
 
@@ -159,6 +161,7 @@ class Worker:
             self._telemetry.publish_stalled(self._stalls.is_stalled(now_s))
             self._tell_capped()
             self._tell_drift()
+            self._neural.tell(self._telemetry)
             self._telemetry.members_muted(self._state.model.is_muted)
             self._tell_model()
             self._status.report(self._durability.stage, self._durability.version, self._intake.positions, ends)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import re
 import subprocess
@@ -36,6 +37,12 @@ def pytest_sessionstart() -> None:
     for settings in (Settings(), Settings.model_validate(ALL_MEMBERS)):
         if not kernels.is_compiled(way_of(settings)):
             subprocess.run([sys.executable, "-c", LOAD_KERNELS, settings.model_dump_json()], check=True)
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """What is marked `neural` needs JAX."""
+    if item.get_closest_marker("neural") and not all(map(importlib.util.find_spec, ("jax", "optax"))):
+        skip_or_fail("needs JAX and optax: pip install 'freshrank[neural]', or make test-neural", os.environ)
 
 
 @pytest.fixture(scope="session")

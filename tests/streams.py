@@ -37,6 +37,10 @@ class Event(NamedTuple):
     features: tuple[tuple[str, str | float], ...] = ()
 
 
+SMALL_NEURAL = {
+    "dimensions": 8, "examples_per_step": 4, "replay": 2, "replay_examples": 32, "negatives": 8,
+    "steps_per_thousand": 1_000, "queries_per_thousand": 1_000,
+}  # fmt: skip
 SMALL_LINEAR = {"weights": 256, "item_features": 2, "learn_one_in": 1, "negatives": 3}
 
 
@@ -50,6 +54,7 @@ def small_settings(**changes: Any) -> Settings:
             "item_to_item": {"neighbours": 8},
             "session_knn": {"sessions": 64, "recent": 8},
             "linear": SMALL_LINEAR,
+            "neural": SMALL_NEURAL,
         },
         "publish": {"related": 8},
         "evaluation": {"sample_one_in": 1},
@@ -62,7 +67,8 @@ def small_settings(**changes: Any) -> Settings:
 WITH_KNN = {"item_to_item": {"neighbours": 8}, "session_knn": {"enabled": True, "sessions": 64, "recent": 8}}
 WITH_LINEAR = {"item_to_item": {"neighbours": 8}, "linear": {"enabled": True, **SMALL_LINEAR}}
 WITH_ALL = {**WITH_KNN, **WITH_LINEAR}
-"""The section `models` of small settings with every member on."""
+"""The section `models` of small settings with every member on that needs no further packages."""
+WITH_NEURAL = {"item_to_item": {"neighbours": 8}, "neural": {"enabled": True, **SMALL_NEURAL}}
 
 
 def event_batch(rows: Sequence[Event]) -> EventBatch:

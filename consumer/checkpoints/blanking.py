@@ -5,7 +5,7 @@ orders rows changes. Blanked are:
 
 - the user's row: his history, and rows that were his and are not yet given to another;
 - his sessions in the ring of `session_knn`. Items' lists still name their numbers: of sessions that hold nothing now;
-- sampled cases with his history.
+- sampled cases with his history, and examples that `neural` learns from.
 
 A session's key is the user's xor its number times an odd constant. With the inverse of the constant the number comes
 back, and it has 32 bits; of a stranger's session it seldom has (once in four billion).
@@ -35,6 +35,7 @@ BLANK: Final[Mapping[str, Mapping[str, int]]] = {
     },
     "sessions": {"items": GONE, "n_items": 0, "latest_ms": 0},
     "cases": {"user": 0, "history": GONE, "n_history": 0, "item": GONE, "time_ms": 0},
+    "examples": {"user": 0, "history": GONE, "target": GONE, "priority": 0},
 }  # fmt: skip
 """Table → column → what stands there for nobody. A column that a state lacks is left out."""
 
@@ -46,12 +47,15 @@ def rows_of(users: UInt64Array, array: ArrayOf) -> dict[str, Int64Array]:
     """The rows of each table that belong to these users (n, 2)."""
     found: dict[str, Int64Array] = {}
     keys, sessions, cases = array(f"users.{KEYS}"), array(f"sessions.{KEYS}"), array("cases.user")
+    examples = array("examples.user")
     if keys is not None:
         found["users"] = _users(users, keys)
     if sessions is not None:
         found["sessions"] = _sessions(users[:, 0], sessions)
     if cases is not None:
         found["cases"] = np.flatnonzero(np.isin(cases, users[:, 0]))
+    if examples is not None:
+        found["examples"] = np.flatnonzero(np.isin(examples, users[:, 0]))
     return {table: rows for table, rows in found.items() if len(rows)}
 
 

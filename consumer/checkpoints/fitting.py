@@ -14,6 +14,7 @@ from consumer.errors import CorruptCheckpoint
 from consumer.events.admission import GREATEST_MS, NEVER
 from consumer.events.id_window import HEAD, N_IDS
 from consumer.learning import adwin
+from consumer.models import neural
 from consumer.models.item_to_item import LANDMARK_MS, TIME_CONSTANT_MS
 from consumer.models.recency_index import N_FREE, N_LIVE, N_RETIRED, N_USED
 from consumer.tables import Array, Table
@@ -83,6 +84,7 @@ def require_consistent(name: str, tables: Columns, arrays: Mapping[str, Array]) 
         "detectors.n_buckets": _are_buckets(arrays),
         "item_to_item.totals": _has_near_landmark(arrays),
         **_session_checks(tables, arrays),
+        **_example_checks(tables, arrays),
         **{f"{table}_index.counts": _are_counts(table, tables[table], arrays) for table in ("items", "users")},
     }
     wrong = [array for array, is_right in checks.items() if not is_right]
@@ -103,6 +105,19 @@ def _session_checks(tables: Columns, arrays: Mapping[str, Array]) -> dict[str, b
         "sessions.n_items": _is_within(sessions["n_items"], 0, sessions["items"].shape[1])
         and bool(((sessions["items"] >= 0).sum(axis=1) == sessions["n_items"]).all()),
         "sessions.n_opened": bool(arrays["sessions.n_opened"][0] >= len(sessions["keys"])),
+    }
+
+
+def _example_checks(tables: Columns, arrays: Mapping[str, Array]) -> dict[str, bool]:
+    """Of `neural`, where it is on."""
+    if "examples" not in tables:
+        return {}
+    examples, last = tables["examples"], len(tables["items"]["touched"]) - 1
+    counts = arrays["neural.counts"]
+    return {
+        "examples.history": _is_within(examples["history"], -1, last),
+        "examples.target": _is_within(examples["target"], -1, last),
+        "neural.counts": bool((counts >= 0).all()) and bool(counts[neural.N_PENDING] <= len(examples["target"])),
     }
 
 

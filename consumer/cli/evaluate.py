@@ -90,6 +90,7 @@ def evaluate(
     """
     settings = options.settings_of(config)
 
+    from consumer import gradient_step
     from consumer.evaluation.evaluate import EvaluationPlan
     from consumer.evaluation.evaluate import evaluate as evaluate_file
     from consumer.evaluation.protocols import Protocol
@@ -97,6 +98,8 @@ def evaluate(
     from consumer.evaluation.report import report_of
     from consumer.recordings.recording import Recording, RecordingPlan
 
+    if settings.models.neural.enabled:
+        gradient_step.require()
     if protocol not in set(Protocol):
         raise BadRequest(f"--protocol: {protocol!r} is none of {', '.join(Protocol)}")
     if not 0 < period_days < float("inf"):

@@ -16,6 +16,7 @@ from consumer.doctor.findings import Finding, ok, problem, warning
 from consumer.doctor.words import duration, size
 from consumer.errors import CorruptCheckpoint
 from consumer.events.admission import Admission
+from consumer.models import neural
 from consumer.models.state import ModelState
 from consumer.settings import Settings
 from consumer.snapshots.published import PublishedRows
@@ -100,6 +101,7 @@ def estimated_bytes(settings: Settings) -> int:
         "items": settings.catalogue.max_items,
         "users": settings.users.max_users,
         "sessions": settings.models.session_knn.sessions,
+        "examples": neural.n_examples(settings.models.neural),
         "event_ids": settings.input.dedupe.max_entries,
         "pairs": settings.users.remembered_pairs,
     }

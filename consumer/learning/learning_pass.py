@@ -13,7 +13,7 @@ from consumer.kernels import called_kernel, hot_kernel
 from consumer.learning import daily_cap, drift
 from consumer.learning.drift import NEXT, SCORE
 from consumer.learning.look_ahead import look_ahead
-from consumer.learning.pass_state import DONE, Columns, Limits, State
+from consumer.learning.pass_state import DONE, NEEDS_STEP, Columns, Limits, State
 from consumer.learning.rows import evict, new_item, user_of, why_waiting
 from consumer.learning.sampling import draw_of, is_sampled, rank_sample
 from consumer.messages import Outcome
@@ -25,6 +25,8 @@ from consumer.models import (
     linear_learning,
     linear_model,
     linear_rows,
+    neural,
+    neural_examples,
     popularity,
     recency_index,
     repeat,
@@ -73,6 +75,14 @@ def _learn_sequence(
             state.ensemble.session_knn, state.ensemble.sessions, state.items.is_live, state.items.dirty,
             item, session_ring.key_of(columns.user_key[i, 0], session), time_ms,
         )  # fmt: skip
+    if neural.is_on(state.ensemble.neural):
+        neural_examples.note_event(state.ensemble.neural, state.ensemble.neural_plan)
+        if is_counted:
+            neural_examples.learn_event(
+                state.ensemble.neural, state.ensemble.neural_plan, history, n_history, item,
+                item_to_item.fresh_count(state.ensemble.item_to_item, item, np.float64(time_ms)),
+                columns.user_key[i, 0], session_ring.key_of(columns.user_key[i, 0], session),
+            )  # fmt: skip
     histories.push(state.histories, user, item, session, columns.session_key[i] != np.uint64(0), time_ms)
     linear_model.note_kind(state.ensemble.linear, user, columns.event_type[i])
     recency_index.touch(state.users, user, time_ms)
@@ -136,6 +146,8 @@ def learn_events(state: State, limits: Limits, columns: Columns, start: int, sto
         needs = why_waiting(state.items, state.users, state.text, limits, columns.item_length[i])
         if needs != DONE:
             return i, needs
+        if neural_examples.is_step_due(state.ensemble.neural, state.ensemble.neural_plan):
+            return i, NEEDS_STEP
         look_ahead(state, limits, columns, i)
         _learn_event(state, limits, columns, i)
     return stop, DONE

@@ -30,6 +30,7 @@ NEEDS_ITEMS = 1
 NEEDS_USERS = 2
 NEEDS_TEXT = 3
 NEEDS_SWEEP = 4
+NEEDS_STEP = 5
 
 N_EXPECTED = 8  # more than `look_ahead.LOOK_AHEAD`
 

@@ -15,7 +15,7 @@ from consumer.messages import Int64Array, UInt8Array
 
 WINDOW = 2_000
 CUTOFF = 20
-MEMBERS = ("ensemble", "item_to_item", "repeat", "popularity", "session_knn", "linear")
+MEMBERS = ("ensemble", "item_to_item", "repeat", "popularity", "session_knn", "linear", "neural")
 OFF = 255
 """In place of a rank: the member was not asked."""
 
@@ -38,10 +38,11 @@ def record(
     popularity: int,
     session_knn: int,
     linear: int,
+    neural: int,
 ) -> None:
     """Keep one sample's places (0: not listed, OFF: not asked)."""
     place = quality.n_samples[0] % WINDOW
-    ranks = (ensemble, item_to_item, repeat, popularity, session_knn, linear)
+    ranks = (ensemble, item_to_item, repeat, popularity, session_knn, linear, neural)
     for member in range(len(ranks)):
         is_told = ranks[member] <= CUTOFF or ranks[member] == OFF
         quality.ranks[place, member] = ranks[member] if is_told else 0

@@ -26,6 +26,8 @@ from consumer.models import (
     item_features,
     item_to_item,
     linear_model,
+    neural,
+    neural_examples,
     popularity,
     recency_index,
     session_knn,
@@ -48,6 +50,8 @@ def _retire_item(state: State, item: int) -> None:
         session_knn.forget_item(state.ensemble.session_knn, item)
     if linear_model.is_on(state.ensemble.linear):
         item_features.forget_item(state.ensemble.linear.features, item)
+    if neural.is_on(state.ensemble.neural):
+        neural.forget_item(state.ensemble.neural.items, item)
     recency_index.retire(state.items, item)
 
 
@@ -131,4 +135,5 @@ def sweep(state: State) -> None:
     session_knn.forget_items(state.ensemble.sessions, state.items.is_live)
     histories.forget_items(state.histories, state.users, state.users.counts[N_USED], state.items.is_live)
     cases.forget_items(state.cases, state.items.is_live)
+    neural_examples.forget_items(state.ensemble.neural.examples, state.items.is_live)
     recency_index.release_retired(state.items)

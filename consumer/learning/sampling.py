@@ -8,8 +8,8 @@ from consumer.kernels import hot_kernel
 from consumer.learning import cases, quality
 from consumer.learning.drift import NEXT
 from consumer.learning.pass_state import State
-from consumer.models import ensemble, fusion, popularity
-from consumer.models.logit import ITEM_TO_ITEM, LINEAR, SESSION_KNN, Pool
+from consumer.models import ensemble, fusion, neural, neural_examples, popularity
+from consumer.models.logit import ITEM_TO_ITEM, LINEAR, NEURAL, SESSION_KNN, Pool
 from consumer.models.recency_index import N_LIVE
 from consumer.models.recommend import LISTED, MERGED, REPEATED, place_of
 
@@ -31,7 +31,9 @@ def draw_of(topic_hash: np.uint64, partition: int, offset: int) -> np.uint64:
 
 
 @hot_kernel
-def rank_next(state: State, n_history: int, last_kind: int, item: int, time_ms: int, is_test: bool) -> int:
+def rank_next(
+    state: State, n_history: int, last_kind: int, item: int, time_ms: int, asks_neural: bool, is_test: bool
+) -> int:
     """Rank for the history in `work`; a test is noted in `quality`: where the next item stands in each list.
 
     Returns its place in the list outside the history, 0 if it isn't there. Changes nothing else.
@@ -41,7 +43,7 @@ def rank_next(state: State, n_history: int, last_kind: int, item: int, time_ms: 
     top = state.popularity.top
     ensemble.recommend(
         models, state.popularity, state.items.counts[N_LIVE], state.items.is_live, history, n_history, last_kind,
-        np.float64(time_ms), pool, lists,
+        np.float64(time_ms), asks_neural, pool, lists,
     )  # fmt: skip
     place = place_of(lists.listed, lists.lengths[LISTED], item)
     if is_test:
@@ -53,6 +55,7 @@ def rank_next(state: State, n_history: int, last_kind: int, item: int, time_ms: 
             place_of(top, len(top), item),
             _place_proposed(pool, SESSION_KNN, item),
             place_judged(pool, item),
+            _place_proposed(pool, NEURAL, item),
         )
     return place
 
@@ -69,7 +72,8 @@ def rank_sample(
     factor = state.drift.factor[NEXT]
     if state.work.history[0] == item:
         return
-    place = rank_next(state, n_history, last_kind, item, time_ms, is_test)
+    asks_neural = neural.is_on(models.neural) and neural_examples.may_ask(models.neural)
+    place = rank_next(state, n_history, last_kind, item, time_ms, asks_neural, is_test)
     lists, shares, n_live = state.work.lists, state.popularity, state.items.counts[N_LIVE]
     if is_test:
         beforehand = popularity.weigh_half_lives(shares, n_live, shares.work)

@@ -8,11 +8,12 @@ import numpy as np
 
 from consumer.events.admission import AdmittedBatch
 from consumer.learning import cases, daily_cap, drift, quality
-from consumer.learning.drift import LOSSES, MORE_SAMPLES, DriftPolicy
+from consumer.learning.drift import LOSSES, MORE_SAMPLES, NEXT, DriftPolicy
 from consumer.learning.learning_pass import learn_events
 from consumer.learning.pass_state import (
     DONE,
     NEEDS_ITEMS,
+    NEEDS_STEP,
     NEEDS_TEXT,
     NEEDS_USERS,
     Columns,
@@ -23,6 +24,7 @@ from consumer.learning.pass_state import (
 )
 from consumer.learning.rows import MIN_RETIRED, sweep
 from consumer.messages import Int32Array
+from consumer.models import neural_training
 from consumer.models.state import ModelState
 from consumer.settings import Settings
 from consumer.tables import Array
@@ -121,6 +123,11 @@ class Trainer:
             model.grow_users(min(2 * len(model.users.touched), self._limits.max_users))
         elif why == NEEDS_TEXT:
             model.widen_text(int(columns.item_length[event]))
+        elif why == NEEDS_STEP:
+            neural_training.take_step(
+                model.neural, model.neural_moments, model.settings.models.neural, model.items.is_live,
+                model.items.dirty, model.item_to_item, float(self.drift.factor[NEXT]),
+            )  # fmt: skip
         else:
             self._before_recycling(model.retired_items().copy())
             sweep(self._state())

@@ -64,7 +64,7 @@ def _ask(testing: State, columns: Columns, trials: Trials, i: int, item: int, us
         return
     trials.is_repeat[i] = 1 if history[0] == item else 0
     last_kind = linear_model.last_kind_of(testing.ensemble.linear, user)
-    rank_next(testing, n_history, last_kind, item, columns.time_ms[i], True)
+    rank_next(testing, n_history, last_kind, item, columns.time_ms[i], True, True)
     place = (trials.scratch.n_samples[0] - 1) % WINDOW
     for member in range(trials.ranks.shape[1]):
         trials.ranks[i, member] = trials.scratch.ranks[place, member]

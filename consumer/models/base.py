@@ -8,7 +8,7 @@ of `consumer.learning` runs the same kernels, fused into one loop; the classes a
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from enum import StrEnum
 from typing import Any, ClassVar, Protocol
 
@@ -119,6 +119,11 @@ class Member(Protocol):
     def apply_update(self, update: Update) -> None:
         """Learn what another member of the same kind and settings handed out; rows mean the same items to both."""
         ...
+
+
+def part_of(interactions: Interactions, start: int, end: int) -> Interactions:
+    """Entries start … end - 1."""
+    return Interactions(**{f.name: getattr(interactions, f.name)[start:end] for f in fields(interactions)})
 
 
 def named(**groups: Any) -> dict[str, Array]:

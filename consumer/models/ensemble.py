@@ -10,11 +10,22 @@ from typing import NamedTuple
 
 from consumer.kernels import hot_kernel
 from consumer.messages import Int32Array, UInt8Array
-from consumer.models import item_to_item, linear_learning, linear_model, logit, popularity, session_knn_ranking
+from consumer.models import (
+    item_to_item,
+    linear_learning,
+    linear_model,
+    logit,
+    neural,
+    neural_encoder,
+    popularity,
+    session_knn_ranking,
+)
 from consumer.models.fusion import FusionArrays
 from consumer.models.item_to_item import ItemToItemArrays, Scratch
 from consumer.models.linear_model import LinearModel, LinearPlan, LinearScratch
-from consumer.models.logit import ITEM_TO_ITEM, LINEAR, N_PROPOSERS, NONE, SESSION_KNN, LogitArrays, Pool
+from consumer.models.logit import ITEM_TO_ITEM, LINEAR, N_PROPOSERS, NEURAL, NONE, SESSION_KNN, LogitArrays, Pool
+from consumer.models.neural import NeuralArrays, NeuralPlan
+from consumer.models.neural_encoder import NeuralScratch
 from consumer.models.popularity import PopularityArrays
 from consumer.models.recommend import N_READABLE, Lists, finish
 from consumer.models.repeat import RepeatArrays
@@ -31,6 +42,8 @@ class Ensemble(NamedTuple):
     sessions: SessionArrays
     linear: LinearModel
     linear_plan: LinearPlan
+    neural: NeuralArrays
+    neural_plan: NeuralPlan
     repeat: RepeatArrays
     logit: LogitArrays
     wide_logit: LogitArrays
@@ -38,6 +51,7 @@ class Ensemble(NamedTuple):
     scratch: Scratch
     knn_scratch: KnnScratch
     linear_scratch: LinearScratch
+    neural_scratch: NeuralScratch
 
 
 @hot_kernel
@@ -47,14 +61,20 @@ def has_session_knn(sessions: SessionArrays) -> bool:
 
 
 @hot_kernel
-def _is_wide(sessions: SessionArrays, linear: LinearModel) -> bool:
+def _is_wide(sessions: SessionArrays, linear: LinearModel, nets: NeuralArrays) -> bool:
     """Whether a member is on that readers don't have."""
-    return has_session_knn(sessions) or linear_model.is_on(linear)
+    return has_session_knn(sessions) or linear_model.is_on(linear) or neural.is_on(nets)
 
 
 @hot_kernel
 def propose(
-    models: Ensemble, is_live: UInt8Array, history: Int32Array, n_history: int, now_ms: float, pool: Pool
+    models: Ensemble,
+    is_live: UInt8Array,
+    history: Int32Array,
+    n_history: int,
+    now_ms: float,
+    asks_neural: bool,
+    pool: Pool,
 ) -> None:
     """Ask every member that is on for its items outside the history, and see whether its list is in order."""
     n = item_to_item.rank(
@@ -69,6 +89,13 @@ def propose(
             now_ms, pool.proposed[SESSION_KNN], pool.scores[SESSION_KNN],
         )  # fmt: skip
         logit.take(pool, SESSION_KNN, n, is_live)
+    pool.n_proposed[NEURAL] = NONE
+    if neural.is_on(models.neural) and asks_neural:
+        n = neural_encoder.rank(
+            models.neural, models.neural_scratch, is_live, history, n_history,
+            pool.proposed[NEURAL], pool.scores[NEURAL],
+        )  # fmt: skip
+        logit.take(pool, NEURAL, n, is_live)
 
 
 @hot_kernel
@@ -99,17 +126,21 @@ def recommend(
     n_history: int,
     last_kind: int,
     now_ms: float,
+    asks_neural: bool,
     pool: Pool,
     lists: Lists,
 ) -> None:
     """Fill `lists` as `recommend.recommend` does, and `pool` with what each member proposed; changes nothing else but
-    working memory. `last_kind`: type of the history's latest event + 1, or 0."""
+    working memory. `last_kind`: type of the history's latest event + 1, or 0; `asks_neural`: whether that member, if it
+    is on, is asked."""
     n_listed = 0
     if n_history > 0:
-        propose(models, is_live, history, n_history, now_ms, pool)
+        propose(models, is_live, history, n_history, now_ms, asks_neural, pool)
         pool.n_proposed[LINEAR] = NONE
-        if _is_wide(models.sessions, models.linear):
+        if _is_wide(models.sessions, models.linear, models.neural):
             _gather(models, models.wide_logit, N_PROPOSERS, shares, n_live, now_ms, pool)
+            if neural.is_on(models.neural):
+                logit.describe_context(pool, n_history)
             if linear_model.is_on(models.linear):
                 linear_learning.judge(
                     models.linear, models.linear_plan, models.linear_scratch, shares, models.item_to_item,
@@ -129,10 +160,11 @@ def learn_sample(
     factor: float,
 ) -> None:  # fmt: skip
     """The item came true where `recommend` has just filled the pool; steps are up to `factor` times longer than usual.
-    `lists.listed` is working memory."""
-    if _is_wide(models.sessions, models.linear):
+    `lists.listed` is working memory. How to weigh all members is learned only where all that are on were asked."""
+    if _is_wide(models.sessions, models.linear, models.neural):
         logit.note_faults(models.wide_logit, pool)
-        logit.learn(models.wide_logit, pool, item, logit.step_of(models.wide_logit, factor))
+        if pool.n_proposed[NEURAL] != NONE or not neural.is_on(models.neural):
+            logit.learn(models.wide_logit, pool, item, logit.step_of(models.wide_logit, factor))
         _gather(models, models.logit, N_READABLE, shares, n_live, now_ms, pool)
         logit.order(models.logit, pool, lists.listed)
     logit.note_faults(models.logit, pool)

@@ -175,6 +175,14 @@ def gain(i2i: ItemToItemArrays, time_ms: float) -> float:
 
 
 @hot_kernel
+def fresh_count(i2i: ItemToItemArrays, item: int, time_ms: float) -> float:
+    """The item's decayed count, in units of one event at this time."""
+    if np.isnan(i2i.totals[LANDMARK_MS]):
+        return 0.0
+    return float(i2i.counts[item] / gain(i2i, time_ms))
+
+
+@hot_kernel
 def prefetch_row(i2i: ItemToItemArrays, row: int) -> None:
     """Begin to bring near what says how long the row is."""
     prefetch(i2i.size, row, 0)

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import fields
 from typing import ClassVar
 
 import numpy as np
 
 from consumer.messages import FeatureEntries, Float64Array, Int32Array
 from consumer.models import item_features, linear_learning, linear_model, linear_rows, standardise
-from consumer.models.base import Interactions, Law, Ranked, Update, check_rows, fill, known_rows
+from consumer.models.base import Interactions, Law, Ranked, Update, check_rows, fill, known_rows, part_of
 from consumer.models.item_to_item import N_RANKED
 from consumer.models.item_to_item_member import ItemToItemMember
 from consumer.models.linear_model import N_DISTINCT, N_ROWS
@@ -52,7 +51,7 @@ class LinearMember:
     def learn(self, interactions: Interactions) -> None:
         check_rows(self.name, interactions.item, len(self._changed))
         for i in range(len(interactions)):
-            one = _part(interactions, i)
+            one = part_of(interactions, i, i + 1)
             item = int(one.item[0])
             self._n_used[0] = max(self._n_used[0], item + 1)
             if one.enters_history[0] and one.n_history[0] > 0 and self._popularity.is_live[item]:
@@ -153,10 +152,6 @@ class LinearMember:
             array[update["items"]] = update[name]
         standardise.add(self._learned.numbers, standardise.StandardiseArrays(**_of("observed.", update)))
         self._n_used[:] = np.maximum(self._n_used, update["n_used"])
-
-
-def _part(interactions: Interactions, i: int) -> Interactions:
-    return Interactions(**{f.name: getattr(interactions, f.name)[i : i + 1] for f in fields(interactions)})
 
 
 def _of(prefix: str, update: Update) -> dict[str, Array]:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from consumer.models.base import Member
 from consumer.models.item_to_item_member import ItemToItemMember
 from consumer.models.linear_member import LinearMember
+from consumer.models.neural_member import NeuralMember
 from consumer.models.popularity_member import PopularityMember
 from consumer.models.repeat_member import RepeatMember
 from consumer.models.session_knn_member import SessionKnnMember
@@ -18,5 +19,6 @@ MEMBERS: Mapping[str, Callable[[Models, int], Member]] = {
     RepeatMember.name: RepeatMember,
     SessionKnnMember.name: SessionKnnMember,
     LinearMember.name: LinearMember,
+    NeuralMember.name: NeuralMember,
 }
 """How to make each: from the settings of the models and the number of item rows."""

@@ -19,6 +19,8 @@ from consumer.models import (
     item_to_item,
     linear_model,
     logit,
+    neural,
+    neural_encoder,
     popularity,
     recency_index,
     repeat,
@@ -51,6 +53,7 @@ class ModelState:
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self._linear_plan = linear_model.plan_of(settings.models.linear)
+        self.neural_plan = neural.plan_of(settings.models.neural)
         self._allocate(MIN_CAPACITY, MIN_CAPACITY, TEXT_STEP)
         self.repeat = repeat.allocate()
         self.logit = logit.allocate()
@@ -65,6 +68,8 @@ class ModelState:
         i2i = models.item_to_item
         self.item_to_item = item_to_item.allocate(n_items, i2i.neighbours, i2i.time_constant_s)
         self.linear = linear_model.allocate(models.linear, n_items, n_users)
+        self.neural = neural.allocate(models.neural, n_items)
+        self.neural_moments = neural.allocate_moments(models.neural)
         self._allocate_scratch(n_items)
         knn = models.session_knn
         n_sessions = knn.sessions if knn.enabled else 0
@@ -79,6 +84,7 @@ class ModelState:
         self._linear_scratch = linear_model.allocate_scratch(
             settings.models.linear, n_items, settings.users.history, settings.models.item_to_item.neighbours
         )
+        self._neural_scratch = neural_encoder.allocate_scratch(settings.models.neural, n_items)
 
     @property
     def n_items(self) -> int:
@@ -94,8 +100,9 @@ class ModelState:
     def ensemble(self) -> Ensemble:
         """The members with their fusion, as the kernels want them, until a table grows."""
         return Ensemble(
-            self.item_to_item, self.session_knn, self.sessions, self.linear, self._linear_plan, self.repeat,
-            self.logit, self.wide_logit, self.fusion, self.scratch, self.knn_scratch, self._linear_scratch,
+            self.item_to_item, self.session_knn, self.sessions, self.linear, self._linear_plan,
+            self.neural, self.neural_plan, self.repeat, self.logit, self.wide_logit, self.fusion,
+            self.scratch, self.knn_scratch, self._linear_scratch, self._neural_scratch,
         )  # fmt: skip
 
     @property
@@ -108,6 +115,7 @@ class ModelState:
         groups = (
             self.items, self.text, self.popularity, self.item_to_item, self.scratch,
             self.session_knn, self.sessions, self.knn_scratch, self.linear, self._linear_scratch,
+            self.neural, self.neural_moments, self._neural_scratch,
             self.users, self.histories, self.repeat, self.logit, self.wide_logit, self.fusion,
         )  # fmt: skip
         return memory_of(array for group in groups for array in flat(group))
@@ -116,7 +124,11 @@ class ModelState:
     def is_muted(self) -> Mapping[str, bool]:
         """Of the members that the logit hears and that are on: whether it is muted, because it talked nonsense."""
         models = self.settings.models
-        is_on = {"session_knn": models.session_knn.enabled, "linear": models.linear.enabled}
+        is_on = {
+            "session_knn": models.session_knn.enabled,
+            "linear": models.linear.enabled,
+            "neural": models.neural.enabled,
+        }
         owes = self.wide_logit.penance if any(is_on.values()) else self.logit.penance
         muted = zip((*logit.MEMBERS, *logit.JUDGES), (owes > 0).tolist(), strict=True)
         return {member: is_it for member, is_it in muted if is_on.get(member, True)}
@@ -178,6 +190,10 @@ class ModelState:
             empty_features = item_features.allocate(capacity, models.linear.item_features)
             grown_features = _grown(self.linear.features, item_features.ItemFeatures._fields, empty_features)
             self.linear = self.linear._replace(features=grown_features)
+        if models.neural.enabled:
+            empty_vectors = neural.allocate_items(models.neural, capacity)
+            grown_vectors = _grown(self.neural.items, neural.ItemVectors._fields, empty_vectors)
+            self.neural = self.neural._replace(items=grown_vectors)
         knn = models.session_knn
         if knn.enabled:
             empty_knn = session_knn.allocate(capacity, knn.recent, knn.time_constant_s)
@@ -235,6 +251,9 @@ class ModelState:
             sessions = self.sessions
             session_arrays = {name: getattr(sessions, name) for name in ("keys", "items", "n_items", "latest_ms")}
             tables["sessions"] = Table(session_arrays, sessions.dirty, session_ring.n_used(sessions))
+        if self.settings.models.neural.enabled:
+            item_arrays.update(neural.of_items(self.neural))
+            tables["examples"] = neural.examples_table(self.neural)
         return tables
 
     def small(self) -> Mapping[str, Array]:
@@ -252,6 +271,9 @@ class ModelState:
             named["sessions.n_opened"] = self.sessions.n_opened
         if self.settings.models.linear.enabled:
             named.update({f"linear.{name}": array for name, array in linear_model.small(self.linear).items()})
+        if self.settings.models.neural.enabled:
+            learned = neural.small(self.neural, self.neural_moments)
+            named.update({f"neural.{name}": array for name, array in learned.items()})
         groups: dict[str, Any] = {
             "repeat": self.repeat, "logit": self.logit, "wide_logit": self.wide_logit, "fusion": self.fusion
         }  # fmt: skip

@@ -15,7 +15,7 @@ from consumer.learning.drift import LOSSES
 from consumer.learning.gate import REASONS
 from consumer.learning.quality import MEMBERS
 from consumer.messages import Outcome
-from consumer.model_report import ITEM, JUDGE_FEATURES, PROPOSER_FEATURES
+from consumer.model_report import CONTEXT, ITEM, JUDGE_FEATURES, LEFT_OUT, PROPOSER_FEATURES, STEP_RESULTS
 from consumer.models import logit
 
 Kind = Literal["counter", "gauge", "histogram", "info"]
@@ -244,10 +244,11 @@ QUALITY_SAMPLES = Metric(
 ENSEMBLE_WEIGHT = Metric(
     "freshrank_ensemble_weight",
     "gauge",
-    "Weight of one feature of a member, or of the item itself, in the logit that orders the worker's lists.",
+    "Weight of one feature of a member, of the item itself or of the context, in the logit that orders the worker's "
+    "lists.",
     (
-        Label("model", (*logit.MEMBERS, *logit.JUDGES, ITEM)),
-        Label("feature", (*PROPOSER_FEATURES, *JUDGE_FEATURES, *logit.ITEM_FEATURES)),
+        Label("model", (*logit.MEMBERS, *logit.JUDGES, ITEM, CONTEXT)),
+        Label("feature", (*PROPOSER_FEATURES, *JUDGE_FEATURES, *logit.ITEM_FEATURES, *logit.CONTEXT_FEATURES)),
     ),
 )
 POPULARITY_WEIGHT = Metric(
@@ -262,6 +263,23 @@ LEARNING_RATE = Metric(
     "gauge",
     "Learning rate of the next step, longer ones after a drift included, by what takes the step.",
     (Label("model", MEMBERS),),
+)
+NEURAL_STEPS = Metric(
+    "freshrank_neural_steps_total",
+    "counter",
+    "Steps of the neural member; a dropped one would have made something not finite.",
+    (Label("result", STEP_RESULTS),),
+)
+NEURAL_LEFT_OUT = Metric(
+    "freshrank_neural_left_out_total",
+    "counter",
+    "What the neural member did not learn or answer, to stay within its budget.",
+    (Label("what", LEFT_OUT),),
+)
+NEURAL_LOSS = Metric(
+    "freshrank_neural_loss",
+    "gauge",
+    "Mean loss of the neural member's latest steps, in nats; 0 before the first.",
 )
 DRIFT_ALARMS = Metric(
     "freshrank_drift_alarms_total",

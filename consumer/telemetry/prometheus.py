@@ -162,6 +162,12 @@ class PrometheusTelemetry:
         with self._lock:
             self._of(catalogue.LEARNING_RATE).replace(_by_one_label(rates))
 
+    def neural_learned(self, steps: Mapping[str, int], left_out: Mapping[str, int], loss: float) -> None:
+        self._add_each(catalogue.NEURAL_STEPS, steps)
+        self._add_each(catalogue.NEURAL_LEFT_OUT, left_out)
+        with self._lock:
+            self._of(catalogue.NEURAL_LOSS).set(loss)
+
     def drift_alarms(self, counts: Mapping[str, int]) -> None:
         self._add_each(catalogue.DRIFT_ALARMS, counts)
 

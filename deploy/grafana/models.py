@@ -98,6 +98,24 @@ LEARNING = Row(
             [Query("max by (model) (freshrank_learning_rate{@})", "{{model}}")], is_logarithmic=True,
         ),
         Panel(
+            "Steps of neural",
+            "A second; dropped ones would have made something not finite. Empty where that member is off.",
+            [Query("sum by (result) (rate(freshrank_neural_steps_total{@}[$__rate_interval]))", "{{result}}")],
+            width=8,
+        ),
+        Panel(
+            "Left out by neural",
+            "A second: examples of sessions that are not trained on, and what was over the budget in steps or queries "
+            "(models.neural).",
+            [Query("sum by (what) (rate(freshrank_neural_left_out_total{@}[$__rate_interval]))", "{{what}}")],
+            width=8,
+        ),
+        Panel(
+            "Loss of neural",
+            "Mean of its latest steps, in nats.",
+            [Query("max(freshrank_neural_loss{@})", "loss")], width=8,
+        ),
+        Panel(
             "Drift alarms",
             "In an hour. `score`: what is popular for how long; `next`: what people turn to after what.",
             [Query("sum by (loss) (increase(freshrank_drift_alarms_total{@}[1h]))", "{{loss}}")],

@@ -101,7 +101,7 @@ def _ask_each(
     for n in range(len(asked)):
         _clock_gettime(THREAD_CPU, clock.ctypes.data)
         start_s, start_ns = clock[0], clock[1]
-        ensemble.recommend(models, shares, n_live, is_live, asked[n], len(asked[n]), 0, now_ms, pool, lists)
+        ensemble.recommend(models, shares, n_live, is_live, asked[n], len(asked[n]), 0, now_ms, True, pool, lists)
         _clock_gettime(THREAD_CPU, clock.ctypes.data)
         spent_ns[n] = (clock[0] - start_s) * 1_000_000_000 + clock[1] - start_ns
 

@@ -12,10 +12,12 @@ from consumer.settings import Settings
 from consumer.tables import Array
 from tests.checkpoints.states import arrays_of, learn, new_state
 from tests.checkpoints.traces import history, traces
-from tests.streams import WITH_ALL, WITH_KNN, Event, busy_stream, small_settings
+from tests.streams import WITH_ALL, WITH_KNN, WITH_NEURAL, Event, busy_stream, small_settings
 
 KNN = small_settings(models=WITH_KNN)
 ALL = small_settings(models=WITH_ALL)
+NEURAL = {**WITH_NEURAL, "neural": {**WITH_NEURAL["neural"], "replay_examples": 4_096}}
+OF_ALL = {"sessions": "keys", "examples": "user"}
 OTHERS = [f"user-{n}" for n in range(6)]
 NAMED = tuple(f"s-{n}" for n in range(20))
 
@@ -35,13 +37,20 @@ def learned(settings: Settings) -> dict[str, Array]:
 
 
 @pytest.mark.parametrize(
-    "settings", [KNN, ALL, small_settings()], ids=["session_knn", "all members", "default members"]
+    "settings",
+    [
+        pytest.param(KNN, id="session_knn"),
+        pytest.param(ALL, id="all members"),
+        pytest.param(small_settings(), id="default members"),
+        pytest.param(small_settings(models=NEURAL), id="neural", marks=pytest.mark.neural),
+    ],
 )
 def test_nothing_is_left_of_him_and_nobody_else_changes(settings: Settings) -> None:
     arrays = learned(settings)
     before = {name: array.copy() for name, array in arrays.items()}
     others = {user: (traces(arrays, user), history(arrays, user)) for user in OTHERS}
-    assert traces(arrays, "bob", NAMED) == {"users", "cases"} | ({"sessions"} if "sessions.keys" in arrays else set())
+    his = {"users", "cases"} | {table for table in ("sessions", "examples") if f"{table}.{OF_ALL[table]}" in arrays}
+    assert traces(arrays, "bob", NAMED) == his
     changed = blanking.blank(keys_of("bob"), arrays)
     assert traces(arrays, "bob", NAMED) == set()
     assert {user: (traces(arrays, user), history(arrays, user)) for user in OTHERS} == others

@@ -18,7 +18,7 @@ from consumer.tables import Array
 from tests.checkpoints.states import arrays_of, learn, new_state, notes_of, publish
 from tests.checkpoints.stores import flip_bit, require_same
 from tests.fakes.checkpoints import FakeDisk, FakeStore, StoredCheckpoint
-from tests.streams import WITH_ALL, WITH_KNN, WITH_LINEAR, busy_stream, small_settings
+from tests.streams import WITH_ALL, WITH_KNN, WITH_LINEAR, WITH_NEURAL, busy_stream, small_settings
 
 SETTINGS = small_settings(catalogue={"max_items": 100, "item_ttl_s": 2_000.0})
 ROWS = busy_stream(seed=5, n=400, n_items=120, n_users=30, step_s=20.0)
@@ -179,6 +179,7 @@ def test_notes_that_cannot_be_read_cost_one_checkpoint() -> None:
         ("models", {"item_to_item": {"neighbours": 16}}, "models.item_to_item.neighbours was 8 and is now 16"),
         ("models", WITH_KNN, "models.session_knn.enabled was False and is now True"),
         ("models", WITH_LINEAR, "models.linear.enabled was False and is now True"),
+        ("models", WITH_NEURAL, "models.neural.enabled was False and is now True"),
         ("users", {"history": 12}, "users.history was 10 and is now 12"),
         ("input", {"topic": "other"}, "input.topic was behaviour-events and is now other"),
         ("models", {"popularity": {"half_lives_s": [60.0]}}, r"half_lives_s was \(3600.0, 86400.0, 604800.0\) and is"),

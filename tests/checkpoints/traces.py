@@ -15,7 +15,7 @@ N_SESSIONS = 200
 
 def traces(arrays: Mapping[str, Array], user: str, named_sessions: tuple[str, ...] = ()) -> set[str]:
     """Tables in which he stands: `users` by his id's hash, `sessions` by the keys that his first sessions have (those
-    without a name count up by twos), `cases` by half of the hash."""
+    without a name count up by twos), `cases` and `examples` by half of the hash."""
     first, second = hash_text(user.encode())
     numbers = [*range(0, 2 * N_SESSIONS, 2), *(named_number(session) for session in named_sessions)]
     keys = {int(key_of(np.uint64(first), np.uint32(number))) for number in numbers}
@@ -24,8 +24,9 @@ def traces(arrays: Mapping[str, Array], user: str, named_sessions: tuple[str, ..
         found.add("users")
     if "sessions.keys" in arrays and keys & set(arrays["sessions.keys"].tolist()):
         found.add("sessions")
-    if (arrays["cases.user"] == first).any():
-        found.add("cases")
+    for table in ("cases", "examples"):
+        if f"{table}.user" in arrays and (arrays[f"{table}.user"] == first).any():
+            found.add(table)
     return found
 
 

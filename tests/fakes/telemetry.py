@@ -56,6 +56,9 @@ class RecordingTelemetry:
     weights: dict[tuple[str, str], float] = field(default_factory=dict)
     mixture: dict[str, float] = field(default_factory=dict)
     rates: dict[str, float] = field(default_factory=dict)
+    neural_steps: Counter[str] = field(default_factory=Counter)
+    neural_left_out: Counter[str] = field(default_factory=Counter)
+    neural_loss: float = 0.0
     row_limits: dict[str, int] = field(default_factory=dict)
     rollbacks: list[str] = field(default_factory=list)
     alarms: Counter[str] = field(default_factory=Counter)
@@ -156,6 +159,12 @@ class RecordingTelemetry:
 
     def learning_rates(self, rates: Mapping[str, float]) -> None:
         self.rates = dict(rates)
+
+    def neural_learned(self, steps: Mapping[str, int], left_out: Mapping[str, int], loss: float) -> None:
+        self.journal.append("neural_learned")
+        self.neural_steps.update(steps)
+        self.neural_left_out.update(left_out)
+        self.neural_loss = loss
 
     def drift_alarms(self, counts: Mapping[str, int]) -> None:
         self.journal.append("drift_alarms")

@@ -110,6 +110,7 @@ class World:
             len(history),
             last_kind,
             float(now_ms),
+            True,
             pool,
             lists,
         )

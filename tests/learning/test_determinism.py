@@ -12,9 +12,10 @@ from hypothesis import strategies as st
 
 from consumer.events.admission import AdmittedBatch
 from consumer.messages import SHARED_BY_ALL, Outcome
+from consumer.models.neural import N_STEPS
 from consumer.settings import Settings
 from tests.learning.states import World, differences
-from tests.streams import WITH_ALL, Event, admitted, busy_stream, part_of_admitted, small_settings, streams
+from tests.streams import WITH_ALL, WITH_NEURAL, Event, admitted, busy_stream, part_of_admitted, small_settings, streams
 
 SETTINGS = small_settings()
 TIGHT = small_settings(
@@ -26,6 +27,19 @@ EVERY = small_settings(models=WITH_ALL)
 TIGHT_EVERY = TIGHT.model_copy(update={"models": EVERY.models})
 ROOMY = small_settings(catalogue={"max_items": 3_000}, users={"max_users": 3_000}, evaluation={"sample_one_in": 7})
 ROOMY_EVERY = ROOMY.model_copy(update={"models": EVERY.models})
+NEURAL = small_settings(models=WITH_NEURAL)
+TIGHT_NEURAL = TIGHT.model_copy(update={"models": NEURAL.models})
+ROOMY_NEURAL = ROOMY.model_copy(update={"models": NEURAL.models})
+
+
+SETTINGS_OF_MEMBERS = pytest.mark.parametrize(
+    "settings",
+    [
+        pytest.param(SETTINGS, id="default"),
+        pytest.param(EVERY, id="every member"),
+        pytest.param(NEURAL, id="neural", marks=pytest.mark.neural),
+    ],
+)
 
 
 def evicting() -> AdmittedBatch:
@@ -46,18 +60,33 @@ def growing() -> AdmittedBatch:
 
 CROWDED = pytest.mark.parametrize(
     ("settings", "batch"),
-    [(TIGHT, evicting()), (TIGHT_EVERY, evicting()), (ROOMY, growing()), (ROOMY_EVERY, growing())],
-    ids=["evicting", "evicting, every member", "growing", "growing, every member"],
+    [
+        pytest.param(TIGHT, evicting(), id="evicting"),
+        pytest.param(TIGHT_EVERY, evicting(), id="evicting, every member"),
+        pytest.param(TIGHT_NEURAL, evicting(), id="evicting, neural", marks=pytest.mark.neural),
+        pytest.param(ROOMY, growing(), id="growing"),
+        pytest.param(ROOMY_EVERY, growing(), id="growing, every member"),
+        pytest.param(ROOMY_NEURAL, growing(), id="growing, neural", marks=pytest.mark.neural),
+    ],
 )
 
 
-@pytest.mark.parametrize("settings", [SETTINGS, EVERY], ids=["default", "every member"])
+@SETTINGS_OF_MEMBERS
 @given(rows=streams(), places=st.lists(st.integers(0, 40), max_size=4))
 def test_cutting_a_stream_into_batches_changes_nothing(
     settings: Settings, rows: list[Event], places: list[int]
 ) -> None:
     batch = admitted(rows)
     assert differences(World(settings).learn(batch), World(settings).learn(batch, places)) == []
+
+
+@pytest.mark.neural
+def test_growing_changes_no_number_of_a_network() -> None:
+    batch = growing()
+    grown, roomy = World(ROOMY_NEURAL), World(ROOMY_NEURAL)
+    roomy.model.grow_items(4_096)
+    assert differences(grown.learn(batch), roomy.learn(batch)) == []
+    assert grown.model.neural.counts[N_STEPS] > 100
 
 
 @pytest.mark.parametrize("step", [1, 97, 1_000])
@@ -69,7 +98,7 @@ def test_cutting_changes_nothing_where_rows_are_recycled_and_tables_grow(
     assert differences(whole, pieces) == []
 
 
-@pytest.mark.parametrize("settings", [SETTINGS, EVERY], ids=["default", "every member"])
+@SETTINGS_OF_MEMBERS
 @given(rows=streams(), place=st.integers(0, 40))
 def test_stopping_anywhere_and_going_on_from_a_checkpoint_changes_nothing(
     settings: Settings, rows: list[Event], place: int

@@ -7,12 +7,12 @@ import pytest
 
 from consumer.events.hashing import hash_text
 from consumer.learning.rows import MIN_RETIRED
-from consumer.models.recency_index import NONE
+from consumer.models.recency_index import N_FREE, NONE
 from consumer.models.state import MIN_CAPACITY
 from consumer.settings import Settings
 from tests.learning.plain_trainer import PlainTrainer
 from tests.learning.states import World
-from tests.streams import Event, admitted, busy_stream, small_settings
+from tests.streams import WITH_NEURAL, Event, admitted, busy_stream, small_settings
 
 FOREVER_S = 1e15
 
@@ -53,6 +53,19 @@ def test_recycled_rows_hold_what_was_learned_since_and_nothing_else(settings: Se
     assert model.n_users == len(plain.users)
     for user, their in plain.users.items():
         assert world.history(user) == [item for item, _ in their.places]
+
+
+@pytest.mark.neural
+def test_of_an_evicted_item_a_network_keeps_nothing() -> None:
+    world = World(small_settings(models=WITH_NEURAL)).learn(admitted(busy_stream(7, n=3_000, n_items=900, n_users=300)))
+    model, vectors = world.model, world.model.neural.items
+    gone = np.flatnonzero(model.items.is_live[: model.n_item_rows] == 0)
+    assert len(gone) > 5
+    assert not any(array[gone].any() for array in vectors)
+    assert (vectors.scale[model.items.is_live == 1] > 0.0).sum() > 50
+    reusable = model.items.free[: model.items.counts[N_FREE]]
+    examples = model.neural.examples
+    assert not np.isin(reusable, (examples.history, examples.target)).any()
 
 
 def ever_new(n: int) -> list[Event]:

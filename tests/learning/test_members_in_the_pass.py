@@ -10,18 +10,20 @@ import pytest
 
 from consumer.events.hashing import hash_topic
 from consumer.learning.sampling import draw_of
-from consumer.models import histories, linear_model, session_ring
+from consumer.models import histories, linear_model, neural, session_ring
 from consumer.models.base import Interactions
 from consumer.models.item_to_item import WINDOW
 from consumer.models.linear_model import LinearModel
+from consumer.models.neural import N_STEPS, NeuralArrays
 from consumer.models.recency_index import NONE
 from consumer.models.registry import MEMBERS
 from consumer.tables import Array
 from tests.learning.states import World
 from tests.models.interactions import feature_columns
-from tests.streams import TOPIC, TYPES, WITH_ALL, Event, admitted, busy_stream, event_batch, small_settings
+from tests.streams import TOPIC, TYPES, WITH_ALL, WITH_NEURAL, Event, admitted, busy_stream, event_batch, small_settings
 
 SETTINGS = small_settings(catalogue={"max_items": 500}, users={"max_users": 500}, models=WITH_ALL)
+NEURAL = small_settings(catalogue={"max_items": 500}, users={"max_users": 500}, models=WITH_NEURAL)
 N_ROWS = 500
 N_PLACES = SETTINGS.users.history
 
@@ -79,13 +81,17 @@ def arrays_of(learned: Any) -> Mapping[str, Array]:
     """Of a member's state in the pass, by name."""
     if isinstance(learned, LinearModel):
         return {**linear_model.small(learned), **linear_model.of_items(learned)}
+    if isinstance(learned, NeuralArrays):
+        return {**learned.encoder._asdict(), **neural.of_items(learned)}
     named: Mapping[str, Array] = learned._asdict()
     return named
 
 
-@pytest.mark.parametrize("name", sorted(MEMBERS))
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=[pytest.mark.neural] if name == "neural" else []) for name in sorted(MEMBERS)]
+)
 def test_a_member_learns_what_the_pass_learned(name: str) -> None:
-    world = World(SETTINGS)
+    world = World(NEURAL if name == "neural" else SETTINGS)
     lesson = interactions_of(world, busy_stream(seed=6, n=1_500, n_items=200, n_users=60))
     member = MEMBERS[name](SETTINGS.models, N_ROWS)
     member.learn(lesson)
@@ -99,3 +105,5 @@ def test_a_member_learns_what_the_pass_learned(name: str) -> None:
         n = min(len(expected), len(found))
         assert n > 0, field
         assert found[:n].tobytes() == expected[:n].tobytes(), field
+    if name == "neural":
+        assert world.model.neural.counts[N_STEPS] > 50

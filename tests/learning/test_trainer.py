@@ -193,12 +193,12 @@ def test_scoring_changes_no_bit_of_the_state() -> None:
 def test_quality_is_a_mean_over_the_latest_samples() -> None:
     window = quality.allocate()
     assert quality.summary(window) == ({}, {})
-    quality.record(window, 1, 2, 0, CUTOFF + 1, 3, 5)
-    quality.record(window, 4, 0, 0, CUTOFF, quality.OFF, 0)
+    quality.record(window, 1, 2, 0, CUTOFF + 1, 3, 5, 2)
+    quality.record(window, 4, 0, 0, CUTOFF, quality.OFF, 0, 0)
     hit_ratio, mrr = quality.summary(window)
-    assert hit_ratio == dict(zip(MEMBERS, (1.0, 0.5, 0.0, 0.5, 1.0, 0.5), strict=True))
-    assert mrr == pytest.approx(dict(zip(MEMBERS, (0.625, 0.25, 0.0, 0.5 / CUTOFF, 1 / 3, 0.1), strict=True)))
+    assert hit_ratio == dict(zip(MEMBERS, (1.0, 0.5, 0.0, 0.5, 1.0, 0.5, 0.5), strict=True))
+    assert mrr == pytest.approx(dict(zip(MEMBERS, (0.625, 0.25, 0.0, 0.5 / CUTOFF, 1 / 3, 0.1, 0.25), strict=True)))
     for _ in range(WINDOW):
-        quality.record(window, 2, 0, 0, 0, quality.OFF, quality.OFF)
+        quality.record(window, 2, 0, 0, 0, quality.OFF, quality.OFF, quality.OFF)
     assert quality.summary(window)[1]["ensemble"] == 0.5
-    assert not {"session_knn", "linear"} & quality.summary(window)[0].keys()  # nobody asked them
+    assert not {"session_knn", "linear", "neural"} & quality.summary(window)[0].keys()  # nobody asked them

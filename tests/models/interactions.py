@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import fields
 from typing import Any
 
 import numpy as np
@@ -73,11 +72,6 @@ def feature_columns(rows: Sequence[Event]) -> dict[str, Any]:
 
 def padded(rows: Sequence[int], length: int) -> list[int]:
     return [*rows[:length], *[-1] * (length - len(rows))]
-
-
-def part(columns: Interactions, start: int, end: int) -> Interactions:
-    """Entries start … end - 1."""
-    return Interactions(**{f.name: getattr(columns, f.name)[start:end] for f in fields(columns)})
 
 
 def history(*rows: int) -> Int32Array:

@@ -8,16 +8,18 @@ import pytest
 from consumer.learning import quality
 from consumer.learning.sampling import place_judged
 from consumer.models import item_to_item, logit, recommend
-from consumer.models.logit import EACH, ITEM_TO_ITEM, LINEAR, PENANCE, SESSION_KNN
+from consumer.models.logit import EACH, ITEM_TO_ITEM, LINEAR, NEURAL, PENANCE, SESSION_KNN
+from consumer.models.neural import N_ASKED, N_STEPS, N_UNASKED
 from consumer.models.recommend import LISTED, MERGED, Readable
 from consumer.snapshots.description import describe
 from tests.learning.states import World
-from tests.streams import START_MS, WITH_ALL, WITH_KNN, WITH_LINEAR, admitted, busy_stream, small_settings
+from tests.streams import START_MS, WITH_ALL, WITH_KNN, WITH_LINEAR, WITH_NEURAL, admitted, busy_stream, small_settings
 
 DEFAULT = small_settings()
 EVERY = small_settings(models=WITH_ALL)
 ROWS = busy_stream(seed=8, n=1_500, n_items=60, n_users=20)
 NOW_MS = START_MS + 8_000_000
+NEURAL_UNHEARD, NO_CONTEXT = [0.0] * EACH, [0.0] * len(logit.CONTEXT_FEATURES)
 HISTORIES: list[list[str | None]] = [["item-1"], ["item-2", "item-0", None, "item-5"], ["item-0"] * 3, []]
 
 
@@ -48,6 +50,10 @@ def test_a_member_that_is_off_takes_no_memory_and_is_not_described() -> None:
     assert world.model.linear.features.name.nbytes == world.model.linear.last_kind.nbytes == 0
     assert world.model.linear.learned.weights.weight.nbytes == 8  # an intercept that nobody asks for
     assert not any("linear" in name for name in (*world.model.tables(), *world.model.small()))
+    assert not any("neural" in name for name in world.model.small())
+    assert "examples" not in world.model.tables()
+    assert world.model.neural.items.vector.nbytes == world.model.neural.examples.history.nbytes == 0
+    assert "neural" not in str(description)
     assert "session_knn" not in str(description)
     assert "linear" not in str(description)
 
@@ -56,12 +62,13 @@ def test_the_manifest_carries_what_the_features_weigh_for_readers_and_for_a_work
     world = World(EVERY).learn(admitted(ROWS))
     description = describe(world.model, NOW_MS, {}, {})
     narrow, wide = (description["weights"][f"fusion.{name}"] for name in ("logit", "wide_logit"))
-    heard = [*wide["item_to_item"], *wide["session_knn"], *wide["linear"]]
-    assert [*heard, *wide["item"].values()] == _weights(world.model.wide_logit)
+    heard = [*wide["item_to_item"], *wide["session_knn"], *NEURAL_UNHEARD, *wide["linear"]]
+    assert [*heard, *wide["item"].values(), *NO_CONTEXT] == pytest.approx(_weights(world.model.wide_logit))
     assert wide["session_knn"] != [0.0, 0.0, 0.0]
     assert wide["linear"] != [0.0]
-    unheard = [0.0] * (EACH + 1)
-    assert [*narrow["item_to_item"], *unheard, *narrow["item"].values()] == pytest.approx(_weights(world.model.logit))
+    unheard = [0.0] * (2 * EACH + 1)
+    of_readers = [*narrow["item_to_item"], *unheard, *narrow["item"].values(), *NO_CONTEXT]
+    assert of_readers == pytest.approx(_weights(world.model.logit))
     assert list(narrow["item"]) == ["rising", "count", "second_hop", "latest"]
     assert description["members"][-2:] == ["session_knn", "linear"]
     without = World(small_settings(models=WITH_KNN)).learn(admitted(ROWS))
@@ -108,7 +115,7 @@ def test_muting_survives_a_checkpoint() -> None:
     world.learn(admitted(ROWS[500:600]))
     restored = World(EVERY).restore(world.saved())
     owed = world.model.wide_logit.penance.tolist()
-    assert restored.model.wide_logit.penance.tolist() == owed != [0, 0, 0]
+    assert restored.model.wide_logit.penance.tolist() == owed != [0, 0, 0, 0]
 
 
 def test_of_a_member_that_is_off_nobody_asks_whether_it_is_muted() -> None:
@@ -130,6 +137,41 @@ def test_a_linear_model_that_went_astray_is_muted_begins_anew_and_is_heard_again
     world.learn(admitted(ROWS[600:]))
     assert world.model.wide_logit.penance[LINEAR] == 0
     assert not world.asked(["item-1"], NOW_MS)[0].is_faulty[LINEAR]
+
+
+@pytest.mark.neural
+def test_a_network_proposes_is_heard_and_is_described_with_the_context() -> None:
+    world = World(small_settings(models=WITH_NEURAL)).learn(admitted(ROWS))
+    assert world.model.neural.counts[N_STEPS] > 50
+    assert world.model.wide_logit.n_learned[0] > 100
+    pool, lists = world.asked(["item-1"], NOW_MS)
+    proposed = pool.proposed[NEURAL, : pool.n_proposed[NEURAL]].tolist()
+    assert len(proposed) > 20
+    assert set(proposed) <= set(lists.listed.tolist())
+    description = describe(world.model, NOW_MS, *quality.summary(world.trainer.quality))
+    assert description["members"][-1] == "neural"
+    assert description["quality"]["hit_ratio"]["neural"] > 0.0
+    wide = description["weights"]["fusion.wide_logit"]
+    assert wide.keys() == {"item_to_item", "neural", "item", "context"}
+    assert wide["neural"] != [0.0] * EACH
+    assert list(wide["context"].values()) == _weights(world.model.wide_logit)[logit.FIRST_CONTEXT :]
+
+
+@pytest.mark.neural
+def test_what_readers_go_by_is_learned_the_same_beside_a_network() -> None:
+    rows = admitted(ROWS)
+    one, other = (World(small_settings(models=models)).learn(rows).model.logit for models in ({}, WITH_NEURAL))
+    assert one.n_learned[0] > 100
+    assert one.weights == pytest.approx(other.weights, abs=1e-12)
+
+
+@pytest.mark.neural
+def test_a_network_that_is_not_asked_leaves_the_weights_of_all_members_where_they_are() -> None:
+    frugal = {**WITH_NEURAL["neural"], "queries_per_thousand": 1}
+    world = World(small_settings(models={**WITH_NEURAL, "neural": frugal})).learn(admitted(ROWS))
+    assert world.model.logit.n_learned[0] > 100
+    assert world.model.wide_logit.n_learned[0] <= world.model.neural.counts[N_ASKED] == 1
+    assert world.model.neural.counts[N_UNASKED] > 100
 
 
 def test_what_was_done_last_and_the_hour_reach_the_judgement() -> None:

@@ -14,9 +14,10 @@ from hypothesis import strategies as st
 
 from consumer.messages import Int32Array
 from consumer.models.base import NEUTRAL, Interactions, Law, Member, Ranked
+from consumer.models.base import part_of as part
 from consumer.models.registry import MEMBERS
 from consumer.tables import Array
-from tests.models.interactions import HISTORIES, INTERACTIONS, history, interactions, part
+from tests.models.interactions import HISTORIES, INTERACTIONS, history, interactions
 from tests.streams import START_MS, Event, busy_stream, cut, small_settings
 
 N_ROWS = 8
@@ -50,6 +51,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     for name in sorted(MEMBERS):
         why = empty(name).opt_outs.get(obeyed)
         marks = [pytest.mark.skip(reason=f"{name} opts out of '{obeyed}': {why}")] if why else []
+        marks += [pytest.mark.neural] if name == "neural" else []
         members.append(pytest.param(partial(empty, name), id=name, marks=marks))
     metafunc.parametrize("make", members)
 

@@ -14,8 +14,10 @@ from hypothesis import strategies as st
 from consumer.models import item_to_item, logit
 from consumer.models.item_to_item import COUNT_TOTAL, LANDMARK_MS, N_RANKED
 from consumer.models.logit import (
+    CONTEXT_FEATURES,
     COUNT,
     EACH,
+    FIRST_CONTEXT,
     FIRST_JUDGE,
     HEAD,
     ITEM_FEATURES,
@@ -67,7 +69,10 @@ def features(lists: Sequence[Ranking]) -> dict[int, list[float]]:
             places = [place for place, (listed, _) in enumerate(ranking) if listed == item]
             ratio = ranking[places[0]][1] / ranking[0][1] if places else 0.0
             found[item] += [math.log(ratio + 0.001) + 6.9, math.sqrt(ratio), 1 / (places[0] + 1) if places else 0.0]
-        found[item] += [0.0] * (1 + len(ITEM_FEATURES))  # nobody judges, and the items are not described
+        for _ in MEMBERS[len(lists) :]:
+            found[item] += [math.log(0.001) + 6.9, 0.0, 0.0]
+        # nobody judges, neither the items are described nor the context
+        found[item] += [0.0] * (1 + len(ITEM_FEATURES) + len(CONTEXT_FEATURES))
     return found
 
 
@@ -184,7 +189,7 @@ def test_a_member_with_nonsense_is_muted_and_comes_back_when_it_behaved(what: st
         assert ordered(arrays, behaving) == [1, 2]
         logit.note_faults(arrays, behaving)
     assert ordered(arrays, pool_of(GOOD, [(7, 1.0)])) == [7, 1, 2]
-    assert arrays.n_faults.tolist() == [0, 1, 0]
+    assert arrays.n_faults.tolist() == [0, 1, 0, 0]
 
 
 def test_a_member_that_gives_up_is_muted_and_a_relapse_starts_its_penance_anew() -> None:
@@ -194,8 +199,8 @@ def test_a_member_that_gives_up_is_muted_and_a_relapse_starts_its_penance_anew()
         logit.take(pool, SESSION_KNN, -1, IS_LIVE)
         logit.note_faults(arrays, pool)
         logit.note_faults(arrays, pool_of(GOOD, GOOD))
-    assert arrays.n_faults.tolist() == [0, 3, 0]
-    assert arrays.penance.tolist() == [0, PENANCE - 1, 0]
+    assert arrays.n_faults.tolist() == [0, 3, 0, 0]
+    assert arrays.penance.tolist() == [0, PENANCE - 1, 0, 0]
 
 
 def test_where_item_to_item_is_muted_the_others_go_on() -> None:
@@ -255,6 +260,19 @@ def test_a_feature_that_is_no_number_teaches_nothing() -> None:
     assert arrays.n_learned[0] == 0
 
 
+def test_the_context_says_how_short_the_history_is_and_who_agrees() -> None:
+    arrays = logit.allocate()
+    pool = pool_of([(1, 2.0), (2, 1.0)], [(1, 1.0)], [(3, 4.0), (1, 2.0)])
+    logit.gather(arrays, pool, len(MEMBERS))
+    assert not pool.features[:3, FIRST_CONTEXT:].any()
+    logit.describe_context(pool, 4)
+    assert pool.items[:3].tolist() == [1, 2, 3]
+    full, half = math.log(1.001) + 6.9, math.log(0.501) + 6.9
+    none = math.log(0.001) + 6.9
+    assert pool.features[0, FIRST_CONTEXT:] == pytest.approx([full / 4, full / 4, half / 4, 2.0, full * half / 6.9])
+    assert pool.features[2, FIRST_CONTEXT:] == pytest.approx([none / 4, none / 4, full / 4, 0.0, none * full / 6.9])
+
+
 def judged(arrays: LogitArrays, pool: Pool, judgement: Callable[[int], float]) -> list[int]:
     """The order where `linear` says this of each item."""
     listed = np.zeros(N_RANKED, np.int32)
@@ -305,7 +323,7 @@ def test_a_judge_that_talks_nonsense_is_muted_and_comes_back_when_it_behaved(non
         assert judged(arrays, pool, float) == quiet
         logit.note_faults(arrays, pool)
     assert judged(arrays, pool_of(*lists), float) == [4, 3, 2, 1]
-    assert arrays.n_faults.tolist() == [0, 0, 1]
+    assert arrays.n_faults.tolist() == [0, 0, 0, 1]
 
 
 @pytest.mark.parametrize(

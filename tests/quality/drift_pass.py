@@ -100,7 +100,7 @@ def _note_then_learn(
                 n_history = histories.latest_first(state.histories, user, state.items.is_live, state.work.history)
             if n_history > 0:
                 state.work.lists.listed[:] = NONE
-                rank_next(testing, n_history, 0, item, columns.time_ms[i], True)
+                rank_next(testing, n_history, 0, item, columns.time_ms[i], True, True)
                 noted.merged[i] = place_of(state.work.lists.merged, state.work.lists.lengths[MERGED], item)
                 _note_tables(state, noted, i, item, n_history)
         _, why = learn_events(state, limits, columns, i, i + 1)

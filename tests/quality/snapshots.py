@@ -80,7 +80,7 @@ def _ask(
         for b in range(noted.n_history[i]):
             row = noted.history[i, b]
             state.work.history[b] = row if 0 <= row < n_rows and state.items.is_live[row] else NONE
-        rank_next(state, noted.n_history[i], 0, item, columns.time_ms[i], True)
+        rank_next(state, noted.n_history[i], 0, item, columns.time_ms[i], True, True)
         places[i] = state.quality.ranks[(state.quality.n_samples[0] - 1) % WINDOW, 0]
 
 

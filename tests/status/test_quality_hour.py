@@ -13,7 +13,7 @@ from tests.page.states import NOW_S, at
 def sample(arrays: QualityArrays, n: int, ensemble: int = 0, popularity: int = 0, linear: int = OFF) -> None:
     """So many samples with the next item at these places; the other members never list it."""
     for _ in range(n):
-        quality.record(arrays, ensemble, 0, 0, popularity, OFF, linear)
+        quality.record(arrays, ensemble, 0, 0, popularity, OFF, linear, OFF)
 
 
 def test_each_member_has_its_share_of_hits_and_its_mean_reciprocal_rank() -> None:

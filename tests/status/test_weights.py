@@ -7,7 +7,7 @@ import numpy as np
 from consumer.snapshots.description import describe
 from consumer.status.weights import logit_weights
 from tests.checkpoints.states import new_state
-from tests.streams import WITH_ALL, small_settings
+from tests.streams import WITH_ALL, WITH_NEURAL, small_settings
 
 
 def test_it_starts_as_item_to_item_alone() -> None:
@@ -28,3 +28,13 @@ def test_with_further_members_it_is_the_one_that_hears_them_as_the_manifest_says
     }
     assert shown["item"] == said["item"]
     assert set(shown) == {"item_to_item", "session_knn", "linear", "item"}
+
+
+def test_with_a_network_the_context_is_shown_as_the_manifest_says_it() -> None:
+    model = new_state(small_settings(models=WITH_NEURAL)).model
+    model.wide_logit.weights[:] = np.arange(len(model.wide_logit.weights))
+    said = describe(model, None, {}, {})["weights"]["fusion.wide_logit"]
+    shown = logit_weights(model)
+    assert shown["context"] == said["context"]
+    assert list(shown["neural"].values()) == said["neural"]
+    assert set(shown) == {"item_to_item", "neural", "item", "context"}

@@ -40,6 +40,7 @@ def report_everything(telemetry: Telemetry) -> None:
     telemetry.ensemble_weights({("item_to_item", "log_score"): 1.1, ("item", "rising"): 0.2})
     telemetry.popularity_weights({"3600": 0.25, "86400": 0.75})
     telemetry.learning_rates({"ensemble": 0.03})
+    telemetry.neural_learned({"taken": 5, "dropped": 1}, {"query_over_budget": 4}, 6.5)
     telemetry.drift_alarms({"next": 2})
     telemetry.steps_raised({"score": False, "next": True})
     telemetry.members_muted({"item_to_item": True})
@@ -89,6 +90,9 @@ def report_everything(telemetry: Telemetry) -> None:
         ('freshrank_rollbacks_total{reason="held"}', 1),
         ('freshrank_rollbacks_total{reason="operator"}', 0),
         ('freshrank_state_limit_rows{kind="items"}', 1_000),
+        ('freshrank_neural_steps_total{result="dropped"}', 1),
+        ('freshrank_neural_left_out_total{what="query_over_budget"}', 4),
+        ("freshrank_neural_loss", 6.5),
         ('freshrank_drift_alarms_total{loss="next"}', 2),
         ('freshrank_drift_alarms_total{loss="score"}', 0),
         ('freshrank_drift_steps_raised{loss="next"}', 1),

@@ -8,19 +8,24 @@ import pytest
 from consumer.learning.quality import WINDOW
 from consumer.learning.trainer import Trainer
 from consumer.model_report import (
+    CONTEXT,
     ITEM,
     JUDGE_FEATURES,
+    LEFT_OUT,
     PROPOSER_FEATURES,
+    NeuralReport,
     ensemble_weights,
     learning_rates,
     n_samples,
     row_limits,
 )
 from consumer.models import logit
+from consumer.models.neural import LOSS, N_DROPPED, N_LEFT_OUT, N_OVER_BUDGET, N_STEPS, N_UNASKED
 from consumer.models.popularity import MIXTURE_STEP
 from consumer.models.state import ModelState
 from consumer.settings import Settings
 from consumer.snapshots.description import describe
+from tests.fakes.telemetry import RecordingTelemetry
 from tests.worker.test_gate import learned_world
 from tests.worker.world import World
 
@@ -78,6 +83,26 @@ def test_a_member_that_is_off_has_neither_weights_nor_a_rate() -> None:
     assert {member for member, _ in ensemble_weights(on)} == {"item_to_item", "session_knn", "linear", ITEM}
     assert set(learning_rates(on, Trainer(on.settings, on))) == {"popularity", "repeat", "ensemble", "linear"}
     assert set(learning_rates(off, Trainer(off.settings, off))) == {"popularity", "repeat", "ensemble"}
+
+
+def test_a_network_tells_its_steps_and_what_it_left_out_since_it_was_told_last() -> None:
+    model = ModelState(Settings.model_validate({"models": {"neural": {"enabled": True, "replay_examples": 2}}}))
+    model.neural.counts[[N_STEPS, N_DROPPED, N_LEFT_OUT, N_OVER_BUDGET, N_UNASKED]] = 50, 2, 10, 20, 30
+    report, telemetry = NeuralReport(model), RecordingTelemetry()
+    model.neural.counts[[N_STEPS, N_DROPPED, N_LEFT_OUT, N_OVER_BUDGET, N_UNASKED]] += [7, 1, 3, 4, 5]
+    model.neural.figures[LOSS] = 6.5
+    for _ in range(2):
+        report.tell(telemetry)
+    assert telemetry.neural_steps == {"taken": 6, "dropped": 1}
+    assert telemetry.neural_left_out == dict(zip(LEFT_OUT, (3, 4, 5), strict=True))
+    assert telemetry.neural_loss == 6.5
+    trainer = Trainer(model.settings, model)
+    assert learning_rates(model, trainer)["neural"] == pytest.approx(0.005 * 58 / 200)
+    assert {feature for member, feature in ensemble_weights(model) if member == CONTEXT} == set(logit.CONTEXT_FEATURES)
+
+
+def test_of_a_network_that_is_off_nothing_is_told(world: World) -> None:
+    assert "neural_learned" not in world.telemetry.journal
 
 
 def test_rates_are_longer_while_drift_has_raised_them() -> None:

@@ -7,7 +7,9 @@ import resource
 
 import pytest
 
-from consumer import kernels, warm_up
+from consumer import gradient_step, kernels, warm_up
+from consumer.errors import Fatal
+from consumer.settings import Settings
 from consumer.warm_up import load_kernels
 from tests.bench import children
 from tests.worker.test_gate import model
@@ -39,6 +41,20 @@ def test_a_stop_does_not_wait_for_the_compiler(monkeypatch: pytest.MonkeyPatch) 
     load_kernels(model(), lambda: next(asked))
     assert notes == []
     assert multiprocessing.active_children() == []
+
+
+def test_a_member_whose_packages_are_missing_is_refused_before_anything_is_compiled(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def missing() -> None:
+        raise Fatal(gradient_step.MISSING)
+
+    asked: list[str] = []
+    monkeypatch.setattr(gradient_step, "require", missing)
+    monkeypatch.setattr(kernels, "is_compiled", asked.append)
+    with pytest.raises(Fatal, match=r"models.neural.enabled is true.*pip install 'freshrank\[neural\]'"):
+        load_kernels(Settings.model_validate({"models": {"neural": {"enabled": True}}}), lambda: True)
+    assert asked == []
 
 
 def ended_children_cpu_s() -> float:

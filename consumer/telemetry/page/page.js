@@ -25,7 +25,8 @@ const HELD = {
 };
 const MEMBERS = {
   ensemble: "Ensemble", item_to_item: "Item to item", repeat: "Repeat", popularity: "Popularity",
-  session_knn: "Session kNN", linear: "Linear", item: "Item",
+  session_knn: "Session kNN", linear: "Linear", neural: "Neural", item: "Item",
+  context: "Context",
 };
 const STATE = { items: "Items", users: "Users", event_ids: "Event ids remembered", departed_items: "Items to be deleted" };
 
