@@ -19,7 +19,7 @@ _IMPLIED_BY: Final = {
 
 def check_topics_allowed(settings: Settings, topics: Mapping[str, TopicFacts]) -> list[Finding]:
     publish = settings.publish
-    output = (publish.scores_topic, publish.related_topic, publish.manifests_topic, settings.dead_letters_topic)
+    output = (*publish.row_topics, publish.manifests_topic, settings.dead_letters_topic)
     needs = {settings.input.topic: _READ, **dict.fromkeys(output, _READ | _WRITE)}
     findings = []
     for name, needed in needs.items():

@@ -12,6 +12,7 @@ from typing import Any
 
 import msgspec
 import numpy as np
+from msgspec import UNSET, UnsetType
 
 from consumer.errors import Fatal
 from consumer.messages import Float64Array, Positions, UInt64Array
@@ -59,6 +60,8 @@ class Manifest(msgspec.Struct, kw_only=True):
     model: dict[str, Any]
     settings_digest: str
     writer: dict[str, Any]
+    vectors: dict[str, Any] | UnsetType = UNSET
+    """Where vectors are published: their `topic`, and the `checksum` of its rows."""
 
 
 class WriterRecord(msgspec.Struct, frozen=True):

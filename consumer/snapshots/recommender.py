@@ -72,6 +72,11 @@ class Recommender:
             catalogue.item_to_item(totals.count_total * gain), repeats, _logit(manifest), fused, catalogue.score,
             np.zeros(0, np.int32),
         )  # fmt: skip
+        if _can_ask_network(manifest, catalogue):
+            vectors = catalogue.vectors
+            self._known = self._known._replace(
+                logit=_wide_logit(manifest), neural=vectors.arrays(), neural_scratch=vectors.scratch()
+            )
         self._history = np.full(MAX_HISTORY, -1, np.int32)
         self._pool = logit.allocate_pool()
         self._lists: Lists = allocate_lists(MAX_HISTORY, 0)
@@ -138,9 +143,30 @@ def _logit(manifest: Manifest) -> LogitArrays:
     try:
         weights = _member(manifest, "weights")["fusion.logit"]
         arrays.weights[: logit.EACH] = weights["item_to_item"]
-        arrays.weights[logit.RISING :] = [weights["item"][name] for name in logit.ITEM_FEATURES]
+        arrays.weights[logit.RISING : logit.FIRST_CONTEXT] = [weights["item"][name] for name in logit.ITEM_FEATURES]
     except UNUSABLE as error:
         raise Fatal(f"the manifest of version {manifest.version} has no usable weights fusion.logit") from error
+    return arrays
+
+
+def _can_ask_network(manifest: Manifest, catalogue: Catalogue) -> bool:
+    """Whether vectors are published, and weights of `item_to_item` and the network alone: those learned beside further
+    members mean nothing without these."""
+    others = {"session_knn", "linear"} & set(manifest.model.get("members", ()))
+    return isinstance(manifest.vectors, dict) and catalogue.vectors.is_complete and not others
+
+
+def _wide_logit(manifest: Manifest) -> LogitArrays:
+    """What weighs the list outside the history where the network proposes too."""
+    arrays = logit.allocate()
+    try:
+        weights = _member(manifest, "weights")["fusion.wide_logit"]
+        arrays.weights[: logit.EACH] = weights["item_to_item"]
+        arrays.weights[logit.EACH * logit.NEURAL :][: logit.EACH] = weights["neural"]
+        arrays.weights[logit.RISING : logit.FIRST_CONTEXT] = [weights["item"][name] for name in logit.ITEM_FEATURES]
+        arrays.weights[logit.FIRST_CONTEXT :] = [weights["context"][name] for name in logit.CONTEXT_FEATURES]
+    except UNUSABLE as error:
+        raise Fatal(f"the manifest of version {manifest.version} has no usable weights fusion.wide_logit") from error
     return arrays
 
 

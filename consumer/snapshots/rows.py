@@ -70,7 +70,7 @@ def score_columns(topic: str, values: Mapping[bytes, bytes | None], numbering: N
     n = len(values)
     rows, scores, hashes = np.empty(n, np.int64), np.full(n, np.nan), np.zeros(n, np.uint64)
     for i, (key, value) in enumerate(values.items()):
-        rows[i] = numbering.row(_id_of(topic, key))
+        rows[i] = numbering.row(id_of(topic, key))
         if value is not None:
             try:
                 scores[i] = _decode_score(value).score
@@ -90,7 +90,7 @@ def related_columns(topic: str, values: Mapping[bytes, bytes | None], numbering:
     times: dict[str, float] = {}
     row_of = numbering.row
     for i, (key, value) in enumerate(values.items()):
-        rows[i] = row_of(_id_of(topic, key))
+        rows[i] = row_of(id_of(topic, key))
         if value is None:
             continue
         try:
@@ -116,7 +116,8 @@ def related_columns(topic: str, values: Mapping[bytes, bytes | None], numbering:
     return RelatedColumns(rows, hashes, sizes, neighbour, weight_columns, mass, as_of_ms)
 
 
-def _id_of(topic: str, key: bytes) -> str:
+def id_of(topic: str, key: bytes) -> str:
+    """Raises Fatal where the key is no text."""
     try:
         return key.decode()
     except UnicodeDecodeError as error:
