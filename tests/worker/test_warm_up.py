@@ -52,7 +52,7 @@ def test_a_member_whose_packages_are_missing_is_refused_before_anything_is_compi
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     def missing() -> None:
-        raise Fatal(gradient_step.MISSING)
+        raise Fatal("models.neural.enabled is true, but: pip install 'freshrank[neural]'")
 
     asked: list[str] = []
     monkeypatch.setattr(gradient_step, "require", missing)
