@@ -289,7 +289,8 @@ class Neural(Section):
     """An encoder of histories that is learned in steps, by JAX: needs the extra `freshrank[neural]`."""
 
     enabled: bool = False
-    """Off by default: it needs JAX, time for its steps, and readers cannot run it."""
+    """Off by default: it needs JAX, time for its steps, and readers run it only where it is published
+    (`publish.vectors`)."""
     dimensions: int = Field(96, ge=8, le=512)
     """Length of an item's vector; with what its training keeps 12 bytes each, for every item."""
     session_share: float = Field(1.0, gt=0, le=1)
