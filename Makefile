@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 
-.PHONY: help demo test test-neural check format broker bench soak chaos quality dashboards clean
+.PHONY: help demo test test-neural check format broker bench soak chaos fuzz quality dashboards clean
 .DELETE_ON_ERROR:
 
 help:
@@ -16,6 +16,7 @@ help:
 	@echo "make bench      speed and memory, in one table and in build/bench.json"
 	@echo "make soak       20 million events of ever-new users and items: memory over time, in build/soak.json"
 	@echo "make chaos      over 200 faults of 50 kinds on a real worker and broker; SEED=N replays a run"
+	@echo "make fuzz       a million hostile inputs for all that reads bytes, in build/fuzz.json; SEED=N for the same ones"
 	@echo "make quality    recall, calibration, freshness and drift, in QUALITY.md and build/quality.json"
 	@echo "make dashboards the JSON of Grafana's dashboards, from deploy/grafana"
 	@echo "make clean      remove all that these targets made"
@@ -51,6 +52,9 @@ soak: .venv/.development
 
 chaos: .venv/.development
 	@$(BIN)/python -m tests.chaos $(if $(SEED),--seed $(SEED))
+
+fuzz: .venv/.development
+	@$(BIN)/python -m tests.fuzz $(if $(SEED),--seed $(SEED))
 
 quality: .venv/.development
 	@$(BIN)/python -m tests.quality

@@ -35,6 +35,7 @@ class Batch(NamedTuple):
     log_expected: Array  # (N,) float32, how often each is drawn in N draws
     log_expected_targets: Array  # (B,) float32
     rate: Array  # () float32
+    row_rates: Array  # (R,) float32, what the rate is multiplied by; 0: the row stands still
     number: Array  # () uint32, of the step
 
 
@@ -166,18 +167,20 @@ def _step(recipe: Recipe, touched: Touched, batch: Batch) -> tuple[Touched, Any,
     loss, (of_rows, of_weights) = jax.value_and_grad(
         lambda parts: _loss(recipe, parts[0], parts[1], batch)
     )((touched.vector, touched.weights))  # fmt: skip
-    optimiser = optax.adamw(batch.rate, weight_decay=recipe.weight_decay)
 
-    def moved(gradient: Any, value: Any, mean: Any, square: Any, n_steps: Any) -> Any:
+    def moved(rate: Any, gradient: Any, value: Any, mean: Any, square: Any, n_steps: Any) -> Any:
+        optimiser = optax.adamw(rate, weight_decay=recipe.weight_decay)
         adam, *others = optimiser.init(value)
         state = (adam._replace(count=n_steps, mu=mean, nu=square), *others)
         change, (adam, *_) = optimiser.update(gradient, state, value)
         return optax.apply_updates(value, change), adam.mu, adam.nu, adam.count
 
     vector, mean, square, n_steps = jax.vmap(moved)(
-        of_rows, touched.vector, touched.mean, touched.square, touched.n_steps
+        batch.rate * batch.row_rates, of_rows, touched.vector, touched.mean, touched.square, touched.n_steps
     )
-    weights = moved(of_weights, touched.weights, touched.weights_mean, touched.weights_square, touched.weights_n_steps)
+    weights = moved(
+        batch.rate, of_weights, touched.weights, touched.weights_mean, touched.weights_square, touched.weights_n_steps
+    )
     after = Touched(vector, mean, square, n_steps, *weights)
     is_finite = jnp.isfinite(loss)
     for array in jax.tree.leaves(after):

@@ -24,7 +24,9 @@ from consumer.rollbacks import RolledBack, do_what_is_asked
 from consumer.settings import Settings
 from consumer.snapshots import formats
 from consumer.snapshots.formats import Manifest
+from consumer.snapshots.published import PublishedRows, RowKind
 from consumer.snapshots.publisher import Publisher
+from consumer.snapshots.vector_format import ENCODER_KEY
 
 logger = logging.getLogger(__name__)
 
@@ -69,7 +71,7 @@ def read_standing(log: OutputLog, settings: Settings) -> Standing:
 
 
 def _refuse_shared_topics(other: Manifest, key: bytes, settings: Settings) -> None:
-    shared = {settings.publish.scores_topic, settings.publish.related_topic} & set(other.output_positions)
+    shared = set(settings.publish.row_topics) & set(other.output_positions)
     if shared:
         raise Fatal(
             f"model {key.decode(errors='replace')!r} already publishes to {', '.join(sorted(shared))}; give model "
@@ -85,6 +87,15 @@ def _require_unchanged(before: dict[str, int], now: dict[str, int]) -> None:
                 "partition would stay where they were for ever. Make the topic anew with the old number, or publish "
                 "to new row topics under another model name"
             )
+
+
+def _adds_up(rows: PublishedRows, manifest: Manifest) -> bool:
+    """Whether the rows found are those of the manifest; of vectors where it tells of them."""
+    found, told = [rows.checksum], [manifest.checksum]
+    if isinstance(manifest.vectors, dict) and rows.vectors.is_kept:
+        found.append(rows.vectors.checksum)
+        told.append(manifest.vectors["checksum"])
+    return list(map(formats.checksum_text, found)) == told
 
 
 class TakeOver:
@@ -147,8 +158,7 @@ class TakeOver:
         return {partition: first for partition, (first, _) in self._adapters.source.bounds().items()}
 
     def _output_partitions(self) -> dict[str, int]:
-        publish = self._settings.publish
-        topics = (publish.scores_topic, publish.related_topic)
+        topics = self._settings.publish.row_topics
         return {topic: len(self._adapters.log.partitions(topic)) for topic in topics}
 
     def _resume_publishing(
@@ -179,9 +189,12 @@ class TakeOver:
         elif not (start := loaded.notes.output_positions):
             self._read_all_rows()
         else:
-            self._apply_rows(start)
-            publisher.output_positions = formats.positions_of(manifest.output_positions)
-            if formats.checksum_text(publisher.rows.checksum) != manifest.checksum:
+            if self._settings.publish.vectors and self._settings.publish.vectors_topic not in start:
+                publisher.rows.clear_vectors()  # they were not published, or to another topic
+            ends = self._apply_rows(start)
+            told = formats.positions_of(manifest.output_positions)
+            publisher.output_positions = {topic: told.get(topic, ends[topic]) for topic in ends}
+            if not _adds_up(publisher.rows, manifest):
                 logger.warning(
                     "published rows read in full",
                     extra={"why": "those behind the checkpoint's positions do not give the manifest's checksum"},
@@ -189,8 +202,7 @@ class TakeOver:
                 self._read_all_rows()
 
     def _are_row_topics_shorter_than(self, positions: Mapping[str, Positions]) -> bool:
-        publish = self._settings.publish
-        for topic in (publish.scores_topic, publish.related_topic):
+        for topic in self._settings.publish.row_topics:
             ends = self._adapters.log.ends(topic)
             if any(at > ends.get(partition, 0) for partition, at in positions.get(topic, {}).items()):
                 return True
@@ -205,9 +217,8 @@ class TakeOver:
         """Those behind `start`; returns where the last one of each topic and partition ends."""
         # Between the last version before the checkpoint and the checkpoint itself, items may have been evicted.
         self._publisher.rows.depart(self._state.model, self._state.model.retired_items())
-        publish = self._settings.publish
         ends: dict[str, dict[int, int]] = {}
-        for topic in (publish.scores_topic, publish.related_topic):
+        for topic in self._settings.publish.row_topics:
             of_topic = ends[topic] = {}
             for record in self._adapters.log.read(topic, start.get(topic, {})):
                 of_topic[record.partition] = record.offset + 1
@@ -217,10 +228,19 @@ class TakeOver:
 
     def _apply_row(self, topic: str, key: bytes, value: bytes | None) -> None:
         new_hash = 0 if value is None else formats.row_hash(topic, key, value)
+        kind = self._kind_of(topic)
+        if kind is RowKind.VECTOR and key == ENCODER_KEY:
+            self._publisher.rows.vectors.note_encoder(new_hash)
+            return
         row = self._state.model.find_item(hash_text(key))
         if row >= 0 and key in self._publisher.rows.departed:
             self._publisher.rows.take_back(key, row)
-        self._publisher.rows.note(key, row, new_hash, is_score=topic == self._settings.publish.scores_topic)
+        self._publisher.rows.note(key, row, new_hash, kind)
+
+    def _kind_of(self, topic: str) -> RowKind:
+        publish = self._settings.publish
+        kinds = {publish.scores_topic: RowKind.SCORE, publish.related_topic: RowKind.RELATED}
+        return kinds.get(topic, RowKind.VECTOR)
 
     def _input_positions(self, loaded: Loaded | None) -> dict[int, int]:
         """The checkpoint's positions; partitions it doesn't know start at their beginning."""

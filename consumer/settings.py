@@ -13,6 +13,8 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, m
 
 Name = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[A-Za-z0-9._-]+$")]
 """A name that is also valid as a Kafka topic, group or transactional id."""
+MOST_PUBLISHED_DIMENSIONS = 320
+"""Of the network, so that its encoder fits into a record of a million bytes."""
 Share = Annotated[float, Field(gt=0, lt=1)]
 Seconds = Annotated[float, Field(gt=0)]
 
@@ -185,9 +187,9 @@ class Kafka(Section):
     """How to sign in; without it nobody does."""
     tls: Tls | None = None
     """How to encrypt (`{}`: as the system does); without it nothing is encrypted."""
-    consumer: dict[str, str | int | float | bool] = Field(default_factory=dict)
+    consumer: dict[str, str | int | float | bool] = Field(default_factory=dict, repr=False)  # may hold secrets
     """Further librdkafka properties of the consumer, but those that the worker owns."""
-    producer: dict[str, str | int | float | bool] = Field(default_factory=dict)
+    producer: dict[str, str | int | float | bool] = Field(default_factory=dict, repr=False)
     """Further librdkafka properties of the producer, but those that the worker owns."""
 
 
@@ -304,6 +306,10 @@ class Neural(Section):
     """Length of a step after the first ones, which are shorter, and before it falls."""
     dropout: float = Field(0.3, ge=0, lt=1)
     """Share of the input that a step doesn't see."""
+    frozen_steps: int = Field(0, ge=0)
+    """Steps during which the vectors that a warm start brought stand still."""
+    transferred_rate: float = Field(1.0, ge=0, le=10)
+    """Their learning rate after that, as a factor of the others'."""
     steps_per_thousand: int = Field(16, ge=1, le=1_000)
     """Most steps in a thousand events; examples that would need more are left out."""
     queries_per_thousand: int = Field(10, ge=1, le=1_000)
@@ -354,6 +360,10 @@ class Publish(Section):
     """Compacted; key: item, value: what people turn to around it."""
     manifests_topic: Name = "score-manifests"
     """Compacted, one partition; what makes a version whole."""
+    vectors: bool = False
+    """Also publish what the network (`models.neural`) knows, so that readers can ask it too."""
+    vectors_topic: Name = "item-vectors"
+    """Compacted; key: item, value: its vector; where `vectors` is set."""
     dead_letters_topic: Name | None = None
     """Default: the input topic's name with `-dead-letters` behind it."""
     interval_s: Seconds = 0.4
@@ -366,6 +376,8 @@ class Publish(Section):
     """A score is published again when it has moved by more than this share of itself."""
     related_tolerance: float = Field(0.05, gt=0, le=0.5)
     """A related row is published again when more than this share of its evidence has changed."""
+    vectors_tolerance: float = Field(0.002, ge=0.0005, le=0.5)
+    """A vector is published again when its cosine with the published one is less than 1 by more than this."""
     max_rows: int = Field(3_000, ge=1, le=1_000_000)
     """Most rows of each topic in one version; what waits goes out with the next."""
     related: int = Field(50, ge=1, le=1_000)
@@ -373,6 +385,11 @@ class Publish(Section):
     stalled_after_s: Seconds = 60.0
     """Events learned for so long without a new version count as a stall."""
     gate: Gate = Gate()
+
+    @property
+    def row_topics(self) -> tuple[str, ...]:
+        """Those that have rows of items."""
+        return (self.scores_topic, self.related_topic, *([self.vectors_topic] if self.vectors else []))
 
 
 class Checkpoints(Section):
@@ -426,8 +443,7 @@ class Settings(Section):
     def _consistent(self) -> Settings:
         topics = [
             self.input.topic,
-            self.publish.scores_topic,
-            self.publish.related_topic,
+            *self.publish.row_topics,
             self.publish.manifests_topic,
             self.dead_letters_topic,
         ]
@@ -439,6 +455,14 @@ class Settings(Section):
             problems.append(
                 f"publish.related ({self.publish.related}) cannot exceed "
                 f"models.item_to_item.neighbours ({self.models.item_to_item.neighbours})"
+            )
+        network = self.models.neural
+        if self.publish.vectors and not network.enabled:
+            problems.append("publish.vectors is true, but there is no network: models.neural.enabled is false")
+        if self.publish.vectors and network.dimensions > MOST_PUBLISHED_DIMENSIONS:
+            problems.append(
+                f"publish.vectors is true, but with models.neural.dimensions ({network.dimensions}) above "
+                f"{MOST_PUBLISHED_DIMENSIONS} the encoder doesn't fit into one record"
             )
         _refuse(problems)
         return self

@@ -5,6 +5,7 @@ Both give `Given`s, the single values that somebody wrote, and `Problem`s; nothi
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +17,17 @@ from consumer.settings_schema import KeyPath, dotted, is_secret, is_text, keys_o
 
 PREFIX = "FRESHRANK__"
 _SEPARATOR = "__"
-_DEEPEST = 16  # far below any setting; ends the walk through an alias that contains itself
+_NAMED = re.compile(r"(alias|anchor|handle) '.*?'")
+_DEEPEST = 16
+"""Levels of a document: far below any setting."""
+_ENDLESS = "it is nested without end"
+_MOST_NODES = 20_000
+"""Keys and values of a document, those behind an alias counted wherever it stands: far more than there are settings."""
+_MOST_BYTES = 1 << 20
+_MOST_TEXT = 10_000
+"""Characters of a text that may be YAML's `null` or a text in quotes."""
+_WRONG_VALUE = (yaml.YAMLError, ValueError, LookupError, TypeError, AttributeError)
+"""What PyYAML raises for a tag that is not known, a merge key, an impossible date, or `!!bool maybe`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +69,8 @@ def read_file(file: Path) -> tuple[Sequence[Given], Sequence[Problem]]:
     """Every value of a YAML file, in its order."""
     reading = _YamlReading(str(file), has_lines=True)
     try:
-        text = file.read_bytes()
+        with file.open("rb") as opened:
+            text = opened.read(_MOST_BYTES + 1)
     except OSError as error:
         reading.refuse((), f"cannot be read: {error.strerror}")
     else:
@@ -130,21 +142,28 @@ class _YamlReading:
 
     def _root(self, text: bytes | str, path: KeyPath) -> tuple[yaml.SafeLoader, yaml.Node | None]:
         loader = yaml.SafeLoader(b"")
+        if len(text) > _MOST_BYTES:
+            self.refuse(path, f"is longer than {_MOST_BYTES} bytes")
+            return loader, None
         try:
             loader = yaml.SafeLoader(text)
-            return loader, loader.get_single_node()
+            root = loader.get_single_node()
+            if root is None or _n_nodes(root) <= _MOST_NODES:
+                return loader, root
+            self.refuse(path, f"comes to more than {_MOST_NODES} keys and values")
+        except RecursionError:
+            self.refuse(path, f"is not valid YAML: {_ENDLESS}")
         except yaml.MarkedYAMLError as error:
             mark = error.problem_mark or error.context_mark
             reason = ", ".join(part for part in (error.context, error.problem) if part)
+            reason = _NAMED.sub(r"\1", reason)  # of a password that was not put in quotes
             self.refuse(path, f"is not valid YAML: {reason}", mark.line + 1 if mark and self._has_lines else None)
         except yaml.YAMLError as error:  # for example bytes that are not UTF-8
             self.refuse(path, f"is not valid YAML: {' '.join(str(error).split())}")
         return loader, None
 
     def _walk(self, loader: yaml.SafeLoader, node: yaml.Node, path: KeyPath) -> None:
-        if len(path) > _DEEPEST:
-            self.refuse(path[:3], "is nested without end", self._line(node))
-        elif isinstance(node, yaml.MappingNode) and node.value:
+        if isinstance(node, yaml.MappingNode) and node.value:
             for key, inner in self._entries(loader, node, path):
                 self._walk(loader, inner, (*path, key))
         else:
@@ -173,7 +192,7 @@ class _YamlReading:
     def _constructed(self, loader: yaml.SafeLoader, node: yaml.Node, path: KeyPath) -> Any:
         try:
             return loader.construct_object(node, deep=True)
-        except (yaml.YAMLError, ValueError):  # an unknown tag, a merge key, an impossible date
+        except _WRONG_VALUE:
             self.refuse(path, "has a value or key that cannot be read", self._line(node))
             return _UNREADABLE
 
@@ -182,6 +201,32 @@ class _YamlReading:
 
 
 _UNREADABLE = object()
+
+
+def _n_nodes(root: yaml.Node) -> int:
+    """Keys and values, those behind an alias wherever it stands. Raises YAMLError beyond _DEEPEST levels."""
+    counted: dict[int, tuple[int, int]] = {}  # of a node: keys and values, and levels
+
+    def count(node: yaml.Node, depth: int) -> tuple[int, int]:
+        if id(node) not in counted:
+            if depth > _DEEPEST:
+                raise yaml.MarkedYAMLError(problem=_ENDLESS, problem_mark=node.start_mark)
+            inner = [count(one, depth + 1) for one in _inner_nodes(node)]
+            counted[id(node)] = 1 + sum(n for n, _ in inner), 1 + max((levels for _, levels in inner), default=0)
+        n, levels = counted[id(node)]
+        if depth + levels > _DEEPEST + 1:
+            raise yaml.MarkedYAMLError(problem=_ENDLESS, problem_mark=node.start_mark)
+        return n, levels
+
+    return count(root, 0)[0]
+
+
+def _inner_nodes(node: yaml.Node) -> Iterator[yaml.Node]:
+    if isinstance(node, yaml.MappingNode):
+        for pair in node.value:
+            yield from pair
+    elif isinstance(node, yaml.SequenceNode):
+        yield from node.value
 
 
 def _path(name: str, free_keys: Mapping[KeyPath, Sequence[str]]) -> KeyPath:
@@ -212,9 +257,11 @@ def _read_text(reading: _YamlReading, path: KeyPath, text: str) -> None:
 
 def _as_text(text: str) -> str | None:
     """What YAML reads as text or null is that; all else, such as the topic `2024`, is taken as it stands."""
+    if len(text) > _MOST_TEXT:
+        return text
     try:
         value = yaml.safe_load(text)
-    except (yaml.YAMLError, ValueError):
+    except (*_WRONG_VALUE, RecursionError):
         return text
     return value if isinstance(value, str | None) else text
 
@@ -226,3 +273,5 @@ def _read_secret_file(reading: _YamlReading, path: KeyPath, file: str) -> None:
         reading.refuse(path, f"the file {file!r} cannot be read: {error.strerror}")
     except UnicodeDecodeError:
         reading.refuse(path, f"the file {file!r} is not UTF-8 text")
+    except ValueError:
+        reading.refuse(path, f"{file!r} cannot be the name of a file")

@@ -39,7 +39,7 @@ logger = logging.getLogger(__name__)
 def new_state(settings: Settings) -> AllState:
     """Empty state, its parts joined."""
     model = ModelState(settings)
-    published = PublishedRows(settings.models.item_to_item.neighbours)
+    published = PublishedRows.of(settings.models)
 
     def before_recycling(rows: Int32Array) -> None:
         published.depart(model, rows)

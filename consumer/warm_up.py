@@ -72,7 +72,7 @@ def compile_kernels(settings: Settings) -> None:
     every = _hurried(settings)
     codec = JsonCodec(settings.input, keeps_features=settings.models.linear.enabled)
     codec.compile()
-    model, published = ModelState(every), PublishedRows(every.models.item_to_item.neighbours)
+    model, published = ModelState(every), PublishedRows.of(every.models)
 
     def before_recycling(rows: Int32Array) -> None:
         published.depart(model, rows)

@@ -5,12 +5,14 @@ from __future__ import annotations
 import ast
 import hashlib
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
 
 import msgspec
 
 from consumer.errors import CorruptCheckpoint, Fatal
 from consumer.settings import Settings
+from consumer.unreadable_json import UNREADABLE_JSON
 
 BINDING = (
     "model",
@@ -41,6 +43,9 @@ _SHAPING = ("models.", "users.")
 
 RESERVED_VERSIONS = 100_000
 """A checkpoint sets so many version numbers aside, in case the output topics are lost."""
+
+MAX_TEXT = 1_000
+"""Characters of a setting in the notes."""
 
 GOOD = "good"
 HELD = "held"
@@ -120,13 +125,20 @@ def shaped_by(name: str, settings: Settings, binding: Mapping[str, str]) -> Sett
                 section = sections
                 for part in path:
                     section = section[part]
-                section[last] = ast.literal_eval(text)
+                section[last] = _literal(text)
         sections["publish"]["related"] = min(
             sections["publish"]["related"], sections["models"]["item_to_item"]["neighbours"]
         )
         return Settings.model_validate(sections)
-    except (KeyError, ValueError, SyntaxError) as error:
+    except (KeyError, TypeError, ValueError, SyntaxError) as error:
         raise CorruptCheckpoint(f"{name}: the settings in its notes cannot be understood: {error}") from error
+
+
+def _literal(text: str) -> Any:
+    """Of a setting's text; it is not left to Python's parser what to do with a long one."""
+    if len(text) > MAX_TEXT:
+        raise ValueError(f"{len(text)} characters")
+    return ast.literal_eval(text)
 
 
 def digest_of(settings: Settings) -> str:
@@ -141,8 +153,10 @@ def encode(notes: Notes) -> bytes:
 
 def decode(name: str, notes: bytes) -> Notes:
     try:
-        return msgspec.json.decode(notes, type=Notes)
-    except msgspec.DecodeError as error:
+        found = msgspec.json.decode(notes, type=Notes)
+        datetime.fromisoformat(found.saved_at)  # is it a time?
+        return found
+    except (*UNREADABLE_JSON, ValueError) as error:
         raise CorruptCheckpoint(f"{name}: its notes cannot be read: {error}") from error
 
 

@@ -19,6 +19,7 @@ from consumer.errors import CorruptCheckpoint
 from consumer.events.hashing import hash_text
 from consumer.messages import Positions, UInt64Array
 from consumer.ports import CheckpointStore
+from consumer.unreadable_json import UNREADABLE_JSON
 
 logger = logging.getLogger(__name__)
 
@@ -97,7 +98,7 @@ def _decoded(number: int, data: bytes) -> Erasure:
     try:
         erasure = msgspec.json.decode(data, type=Erasure)
         erasure.keys  # noqa: B018 - are they hashes?
-    except (msgspec.DecodeError, ValueError, OverflowError) as error:
+    except (*UNREADABLE_JSON, ValueError, OverflowError) as error:
         logger.error("a request to forget users cannot be read; ask again", extra={"number": number, "why": str(error)})
         return NOBODY
     return erasure

@@ -11,9 +11,11 @@ from collections.abc import Mapping
 import numpy as np
 
 from consumer.errors import CorruptCheckpoint
+from consumer.events.admission import GREATEST_MS, NEVER
 from consumer.events.id_window import HEAD, N_IDS
 from consumer.learning import adwin
 from consumer.models import neural
+from consumer.models.item_to_item import LANDMARK_MS, TIME_CONSTANT_MS
 from consumer.models.recency_index import N_FREE, N_LIVE, N_RETIRED, N_USED
 from consumer.tables import Array, Table
 
@@ -32,6 +34,8 @@ OF_ANY_LENGTH = frozenset(
 )
 """Small arrays whose length is part of the state."""
 Columns = Mapping[str, Mapping[str, Array]]
+MOST_CONSTANTS_AHEAD = 700
+"""Time constants by which a landmark may lie behind the newest event; e to the power of little more is no double."""
 
 
 def fitting_tables(name: str, arrays: Mapping[str, Array], tables: Mapping[str, Table]) -> Columns:
@@ -78,6 +82,7 @@ def require_consistent(name: str, tables: Columns, arrays: Mapping[str, Array]) 
         "departed.length": int(arrays["departed.length"].sum()) == len(arrays["departed.text"])
         and len(arrays["departed.length"]) == len(arrays["departed.hashes"]),
         "detectors.n_buckets": _are_buckets(arrays),
+        "item_to_item.totals": _has_near_landmark(arrays),
         **_session_checks(tables, arrays),
         **_example_checks(tables, arrays),
         **{f"{table}_index.counts": _are_counts(table, tables[table], arrays) for table in ("items", "users")},
@@ -121,6 +126,15 @@ def _are_buckets(arrays: Mapping[str, Array]) -> bool:
     n_buckets, width = arrays["detectors.n_buckets"], arrays["detectors.width"]
     sizes = 2 ** np.arange(n_buckets.shape[1])
     return _is_within(n_buckets, 0, adwin.MAX_BUCKETS) and np.array_equal(n_buckets @ sizes, width)
+
+
+def _has_near_landmark(arrays: Mapping[str, Array]) -> bool:
+    """Of `item_to_item`: whether evidence in units of its landmark says anything now."""
+    totals, newest_ms = arrays["item_to_item.totals"], arrays["admission.clock"][GREATEST_MS]
+    landmark_ms, constant_ms = totals[LANDMARK_MS], totals[TIME_CONSTANT_MS]
+    if np.isnan(landmark_ms) or newest_ms == NEVER:
+        return bool(constant_ms > 0)
+    return bool(constant_ms > 0 and (landmark_ms - newest_ms) / constant_ms <= MOST_CONSTANTS_AHEAD)
 
 
 def _are_counts(table: str, columns: Mapping[str, Array], arrays: Mapping[str, Array]) -> bool:

@@ -15,10 +15,13 @@ import msgspec
 import numpy as np
 
 from consumer.errors import CorruptCheckpoint
+from consumer.unreadable_json import UNREADABLE_JSON
 
 FORMAT = 1
+CONTENTS = "contents.json"
 DTYPES = frozenset(["|u1", "<i4", "<u4", "<i8", "<u8", "<f4", "<f8"])
 MAX_ENTRIES = 1 << 40
+MAX_DIMENSIONS = 8
 ARRAY_NAME = re.compile(r"[A-Za-z0-9_]+(\.[A-Za-z0-9_]+)*")
 
 
@@ -63,7 +66,7 @@ def decode(name: str, data: bytes) -> Listing:
         if zlib.crc32(text) != envelope.crc32:
             raise CorruptCheckpoint(f"{name}: the checksum of its contents does not match")
         listing = msgspec.json.decode(text, type=Listing)
-    except (msgspec.DecodeError, UnicodeError) as error:
+    except (*UNREADABLE_JSON, UnicodeError) as error:
         raise CorruptCheckpoint(f"{name}: its contents cannot be read: {error}") from error
     if listing.format != FORMAT:
         raise CorruptCheckpoint(f"{name}: format {listing.format} is not known to this version, which reads {FORMAT}")
@@ -73,9 +76,11 @@ def decode(name: str, data: bytes) -> Listing:
 
 
 def _require_plausible(name: str, array: str, entry: Entry) -> None:
-    if not ARRAY_NAME.fullmatch(array):
+    if not ARRAY_NAME.fullmatch(array) or array == CONTENTS:
         raise CorruptCheckpoint(f"{name}: {array!r} is not the name of an array")
     if entry.dtype not in DTYPES:
         raise CorruptCheckpoint(f"{name}: {array} has the type {entry.dtype!r}, which is none of a checkpoint's")
-    if min(entry.shape, default=0) < 0 or math.prod(entry.shape) > MAX_ENTRIES:
+    is_impossible = len(entry.shape) > MAX_DIMENSIONS or min(entry.shape, default=0) < 0
+    # A dimension of 0 makes the others no smaller: numpy refuses them all the same.
+    if is_impossible or math.prod(max(1, n) for n in entry.shape) > MAX_ENTRIES:
         raise CorruptCheckpoint(f"{name}: {array} has the impossible shape {entry.shape}")

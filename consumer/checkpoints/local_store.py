@@ -21,7 +21,7 @@ import time
 import uuid
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -29,13 +29,13 @@ import numpy as np
 
 from consumer.checkpoints import contents, listing
 from consumer.checkpoints.exchange import exchange
-from consumer.checkpoints.listing import Entry, Listing
+from consumer.checkpoints.files import NoSmallFile, memory_bytes, read_small, size_of
+from consumer.checkpoints.listing import CONTENTS, Entry, Listing
 from consumer.checkpoints.lock import Running, locked
 from consumer.errors import CorruptCheckpoint, Fatal, Fenced
 from consumer.messages import Int64Array
 from consumer.tables import Array
 
-CONTENTS = "contents.json"
 REQUEST = "request.json"
 ERASURES = "erasures"
 """Requests to forget users, a file each."""
@@ -43,7 +43,7 @@ REPLAYS = "replays"
 """Below the checkpoints of a model: those of its replays, a directory each."""
 UNFINISHED = "unfinished-"
 REMOVED = "removed-"
-NAME = re.compile(r"checkpoint-\d+(-\d+)*")
+NAME = re.compile(r"checkpoint-[0-9]{10}-[0-9]{15}(-[0-9]{19})?")
 COPY_BYTES = 1 << 22
 MAP_BYTES = 1 << 23
 PROBE_BYTES = 4_096
@@ -80,7 +80,11 @@ class LocalStore:
             shutil.rmtree(probe, ignore_errors=True)
 
     def names(self) -> Sequence[str]:
-        return sorted(path.name for path in self._directory.iterdir() if NAME.fullmatch(path.name) and path.is_dir())
+        return sorted(
+            path.name
+            for path in self._directory.iterdir()
+            if NAME.fullmatch(path.name) and path.is_dir() and not path.is_symlink()
+        )
 
     def begin(self, base: str | None) -> None:
         self._remove_abandoned()
@@ -97,6 +101,7 @@ class LocalStore:
 
     def _copy(self, source: Path, target: Path, crc32: int) -> None:
         """Checked: damage must not be copied and given a new checksum."""
+        size_of(source)
         shutil.copyfile(source, target)
         if _crc32(target) != crc32:
             raise CorruptCheckpoint(f"{source.name}: the checksum does not match")
@@ -106,7 +111,7 @@ class LocalStore:
         """Our own unfinished checkpoint, and what processes that have died left behind."""
         for path in (*self._directory.glob(f"{UNFINISHED}*"), *self._directory.glob(f"{REMOVED}*")):
             if path == self._unfinished or _age_s(path) > ABANDONED_S:
-                shutil.rmtree(path)
+                shutil.rmtree(path, ignore_errors=path != self._unfinished)
 
     def write_rows(self, array: str, rows: Int64Array, values: Array) -> None:
         row_shape = values.shape[1:]
@@ -210,7 +215,7 @@ class LocalStore:
 
     def request(self) -> bytes | None:
         try:
-            return (self._directory / REQUEST).read_bytes()
+            return read_small(self._directory / REQUEST)
         except FileNotFoundError:
             return None
         except OSError:  # nobody can do it, but everybody can say so and take it away
@@ -235,8 +240,12 @@ class LocalStore:
         found = []
         for number in self._erasure_numbers():
             if number > after:
-                with suppress(FileNotFoundError):  # settled meanwhile
-                    found.append((number, self._erasure(number).read_bytes()))
+                try:
+                    found.append((number, read_small(self._erasure(number))))
+                except FileNotFoundError:  # settled meanwhile
+                    continue
+                except NoSmallFile as error:
+                    found.append((number, str(error).encode()))  # whoever reads it will say so
         return found
 
     def add_erasure(self, erasure: bytes) -> int:
@@ -282,14 +291,15 @@ class LocalStore:
         return self._listing(name).notes.encode()
 
     def arrays(self, name: str) -> Mapping[str, Array]:
-        return {array: self._array(name, array, entry) for array, entry in self._listing(name).arrays.items()}
+        entries = self._listing(name).arrays
+        n_bytes, memory = sum(self._size(name, array, entry) for array, entry in entries.items()), memory_bytes()
+        if n_bytes > memory:  # a sparse file has any size, and costs nothing before it is read
+            raise CorruptCheckpoint(f"{name}: its arrays take {n_bytes} bytes, and this machine has {memory}")
+        return {array: self._array(name, array, entry) for array, entry in entries.items()}
 
     def _array(self, name: str, array: str, entry: Entry, *, is_mapped: bool = False) -> Array:
-        path = self._directory / name / array
+        n_bytes, path = self._size(name, array, entry), self._directory / name / array
         try:
-            n_bytes = path.stat().st_size
-            if n_bytes != entry.n_bytes:
-                raise CorruptCheckpoint(f"{name}/{array}: {n_bytes} bytes where {entry.n_bytes} belong")
             if _crc32(path) != entry.crc32:
                 raise CorruptCheckpoint(f"{name}/{array}: the checksum does not match")
             if is_mapped and n_bytes:
@@ -298,9 +308,23 @@ class LocalStore:
         except OSError as error:
             raise CorruptCheckpoint(f"{name}/{array}: {error.strerror}") from error
 
-    def _listing(self, name: str) -> Listing:
+    def _size(self, name: str, array: str, entry: Entry) -> int:
+        """As the entry has it. Raises CorruptCheckpoint where the file is another."""
         try:
-            data = (self._directory / name / CONTENTS).read_bytes()
+            n_bytes = size_of(self._directory / name / array)
+        except OSError as error:
+            raise CorruptCheckpoint(f"{name}/{array}: {error.strerror}") from error
+        if n_bytes != entry.n_bytes:
+            raise CorruptCheckpoint(f"{name}/{array}: {n_bytes} bytes where {entry.n_bytes} belong")
+        return n_bytes
+
+    def _listing(self, name: str) -> Listing:
+        """Read before anything else of a checkpoint is, and only of one in this directory: names come from requests,
+        too. Raises CorruptCheckpoint."""
+        if not NAME.fullmatch(name):
+            raise CorruptCheckpoint(f"{name!r} is not the name of a checkpoint")
+        try:
+            data = read_small(self._directory / name / CONTENTS)
         except OSError as error:
             raise CorruptCheckpoint(f"{name}/{CONTENTS}: {error.strerror}") from error
         return listing.decode(name, data)

@@ -15,6 +15,7 @@ from consumer.checkpoints import contents
 from consumer.checkpoints.contents import GOOD, Notes
 from consumer.errors import CorruptCheckpoint, Fatal
 from consumer.ports import CheckpointStore
+from consumer.unreadable_json import UNREADABLE_JSON
 
 
 class RollbackRequest(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag="rollback"):
@@ -52,7 +53,7 @@ def decode(data: bytes) -> Request:
     try:
         request: Request = msgspec.json.decode(data, type=Request)
         return request
-    except msgspec.DecodeError as error:
+    except UNREADABLE_JSON as error:
         raise Fatal(f"the request beside the checkpoints cannot be read ({error}); remove the file") from error
 
 

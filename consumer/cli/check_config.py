@@ -12,6 +12,6 @@ def check_config(config: options.ConfigFiles = None) -> None:
     check_properties(settings)
     console.say(
         f"the settings are good: model {settings.model!r} learns from {settings.input.topic} on "
-        f"{settings.kafka.bootstrap_servers} and publishes to {settings.publish.scores_topic}, "
-        f"{settings.publish.related_topic} and {settings.publish.manifests_topic}"
+        f"{settings.kafka.bootstrap_servers} and publishes to "
+        f"{', '.join(settings.publish.row_topics)} and {settings.publish.manifests_topic}"
     )

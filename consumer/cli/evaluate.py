@@ -51,6 +51,12 @@ def evaluate(
         str,
         typer.Option(metavar="A,B", help="Targets of these types only.", show_default=False, rich_help_panel=_TEST),
     ] = "",
+    sessions_one_in: Annotated[
+        int,
+        typer.Option(
+            min=1, metavar="N", help="Ask about one session in N only; all are learned.", rich_help_panel=_TEST
+        ),
+    ] = 1,
     member: Annotated[
         str | None, typer.Option(help="Show this member only.", show_default=False, rich_help_panel=_TEST)
     ] = None,
@@ -98,7 +104,8 @@ def evaluate(
         raise BadRequest(f"--protocol: {protocol!r} is none of {', '.join(Protocol)}")
     if not 0 < period_days < float("inf"):
         raise BadRequest(f"--period-days must be above 0, got {period_days:g}")
-    plan = EvaluationPlan(Protocol(protocol), period_days, known_only, option_texts.names("--event-types", event_types))
+    types = option_texts.names("--event-types", event_types)
+    plan = EvaluationPlan(Protocol(protocol), period_days, known_only, types, sessions_one_in)
     layout = file_options.layout(file.name, file_format, columns, delimiter)
     rows = file_options.mapping_plan(
         settings, mapping, time_column, time_format, type_map, default_type, features, numbers

@@ -19,7 +19,7 @@ def topics(
         typer.Option(
             min=1,
             max=10_000,
-            help="Partitions of item-scores and item-related; they can never be changed later. Default: "
+            help="Partitions of item-scores, item-related and item-vectors; they can never be changed later. Default: "
             f"{DEFAULT_PARTITIONS} where a topic is created, any number where it exists.",
             show_default=False,
         ),

@@ -24,8 +24,8 @@ def warm_start(
             "--from",
             metavar="CHECKPOINT|TOPICS|VECTORS",
             help="A checkpoint or a directory of them; a settings file (.yaml) of a deployment whose published topics "
-            "are read; or item vectors (.npz, .npy, .parquet) for items without interactions. May be given several "
-            "times, with at most one deployment.",
+            "are read; or item vectors (.npz, .npy, .parquet) for items without interactions, and for the network "
+            "where models.neural.enabled is set. May be given several times, with at most one deployment.",
         ),
     ],
     config: options.ConfigFiles = None,
@@ -55,6 +55,15 @@ def warm_start(
     ] = 0.5,
     ids: Annotated[
         Path | None, typer.Option(help="For .npy: the ids, one a line.", metavar="FILE", show_default=False)
+    ] = None,
+    vector_mapping: Annotated[
+        Path | None,
+        typer.Option(
+            help="CSV with the header `from,to`: the item ids of vector files and ours. Items that it doesn't list are "
+            "left out. Default: the ids are the same.",
+            metavar="FILE",
+            show_default=False,
+        ),
     ] = None,
     start: Annotated[
         str, typer.Option(help="Where the first worker begins to read its input: beginning, end, or a time (RFC 3339).")
@@ -91,6 +100,7 @@ def warm_start(
         discount=discount,
         strength=strength,
         ids_file=ids,
+        vector_mapping=vector_mapping,
         dated_ms=dated_ms,
     )
     with deployment_of(settings) as deployment:

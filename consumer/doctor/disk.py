@@ -112,7 +112,7 @@ def estimated_bytes(settings: Settings) -> int:
 def bytes_a_row(settings: Settings) -> dict[str, float]:
     """By kind, of all tables that have rows of it."""
     tables = ModelState(settings).tables()
-    published = PublishedRows(settings.models.item_to_item.neighbours).table(1)
+    published = PublishedRows.of(settings.models).table(1)
     found = {kind: _row_bytes(table) for kind, table in tables.items()}
     found["items"] += _row_bytes(published)
     return {**found, "event_ids": _row_bytes(Admission(settings.input).table()), "pairs": _PAIR_BYTES}

@@ -58,7 +58,7 @@ class Facts:
     def _topics(self) -> Mapping[str, TopicFacts]:
         settings = self.settings
         publish = settings.publish
-        output = (publish.scores_topic, publish.related_topic, publish.manifests_topic, settings.dead_letters_topic)
+        output = (*publish.row_topics, publish.manifests_topic, settings.dead_letters_topic)
         return self.inspection().topics((settings.input.topic, *output))
 
     def _looked_at(self) -> LookedAt | None:

@@ -13,6 +13,7 @@ import numpy as np
 from consumer.events.codec import JsonCodec
 from consumer.messages import EventBatch, Int64Array, Outcome, RecordBatch
 from consumer.settings import Input
+from consumer.unreadable_json import UNREADABLE_JSON
 
 Members = Mapping[str, Any]
 
@@ -52,6 +53,6 @@ class LookedAt:
 def _object(value: bytes | None) -> Members | None:
     try:
         found = msgspec.json.decode(value or b"")
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+    except UNREADABLE_JSON:
         return None
     return found if isinstance(found, dict) else None

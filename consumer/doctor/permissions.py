@@ -19,7 +19,7 @@ _IMPLIED_BY: Final = {
 
 def check_topics_allowed(settings: Settings, topics: Mapping[str, TopicFacts]) -> list[Finding]:
     publish = settings.publish
-    output = (publish.scores_topic, publish.related_topic, publish.manifests_topic, settings.dead_letters_topic)
+    output = (*publish.row_topics, publish.manifests_topic, settings.dead_letters_topic)
     needs = {settings.input.topic: _READ, **dict.fromkeys(output, _READ | _WRITE)}
     findings = []
     for name, needed in needs.items():
@@ -74,9 +74,10 @@ def _of_configs(topic: TopicFacts) -> list[Finding]:
     if topic.config is not None:
         return []
     return [
-        warning(
-            f"topic {topic.name}: its configuration cannot be seen, here and by a worker at its start",
+        problem(
+            f"topic {topic.name}: DescribeConfigs not allowed, so neither can a worker see how it is configured",
             "grant the worker's principal DescribeConfigs on it",
+            lacking=["DESCRIBE_CONFIGS"],
         )
     ]
 

@@ -20,7 +20,7 @@ SPARE_S: Final = 86_400.0
 def check_output_topics(settings: Settings, topics: Mapping[str, TopicFacts], n_brokers: int) -> list[Finding]:
     input_topic = topics.get(settings.input.topic)
     limit = (input_topic.config if input_topic else None) or {}
-    row_topics = [topics[n] for n in (settings.publish.scores_topic, settings.publish.related_topic) if n in topics]
+    row_topics = [topics[name] for name in settings.publish.row_topics if name in topics]
     wanted = desired_topics(
         settings,
         row_partitions=None,
@@ -40,7 +40,7 @@ def check_output_topics(settings: Settings, topics: Mapping[str, TopicFacts], n_
     if findings:
         return findings
     parts = ", ".join(f"{name.name} ({topics[name.name].partitions})" for name in wanted)
-    return [ok(f"all four are as they should be (partitions): {parts}")]
+    return [ok(f"all {len(wanted)} are as they should be (partitions): {parts}")]
 
 
 def check_input_topic(settings: Settings, topics: Mapping[str, TopicFacts], n_brokers: int) -> list[Finding]:
@@ -175,7 +175,7 @@ def _replication(topic: TopicFacts, n_brokers: int) -> list[Finding]:
 
 def _missing(name: str, command: str, which: str = "") -> Finding:
     what = f"{name} does not exist{which}, or this principal may not describe it"
-    return problem(what, f"create it with `{command}`, or grant Describe on it", topic=name)
+    return problem(what, f"create it with `{command}`, or grant this principal Read on topic {name}", topic=name)
 
 
 def _deletes(config: Mapping[str, str] | None) -> bool:

@@ -13,7 +13,7 @@ from consumer.byte_column import ByteColumn
 from consumer.errors import BadRequest, BadRow
 from consumer.evaluation.answers import Answers
 from consumer.evaluation.protocols import Examination, Protocol, Spent
-from consumer.evaluation.questions import EveryEvent, PublishedQuestions
+from consumer.evaluation.questions import EveryEvent, PublishedQuestions, Questions, SomeSessions
 from consumer.events.admission import Admission, AdmittedBatch
 from consumer.events.codec import JsonCodec
 from consumer.messages import EventBatch, Outcome, RecordBatch
@@ -36,6 +36,8 @@ class EvaluationPlan:
     """Ask what the published protocols ask: targets seen in an earlier period. Always so under PERIODS."""
     event_types: tuple[str, ...] = ()
     """Targets of these types only; empty: of all."""
+    sessions_one_in: int = 1
+    """Ask about one session in so many only; all are learned."""
 
     @property
     def averages_periods(self) -> bool:
@@ -124,7 +126,9 @@ def admitted_batches(
 
 
 def _new_examination(settings: Settings, plan: EvaluationPlan) -> Examination:
-    questions = PublishedQuestions() if plan.averages_periods else EveryEvent()
+    questions: Questions = PublishedQuestions() if plan.averages_periods else EveryEvent()
+    if plan.sessions_one_in > 1:
+        questions = SomeSessions(questions, plan.sessions_one_in)
     return Examination(settings, plan.protocol, questions, round(plan.period_days * _DAY_MS))
 
 

@@ -43,6 +43,21 @@ class EveryEvent:
         return Asked(np.where(enters_history, WITH_HISTORY, NOTHING).astype(np.uint8), enters_history)
 
 
+class SomeSessions:
+    """Of other questions those about one session in so many, chosen by hash. Everything is learned all the same."""
+
+    def __init__(self, questions: Questions, one_in: int) -> None:
+        self._questions = questions
+        self._one_in = np.uint64(one_in)
+
+    def about(self, batch: AdmittedBatch, period: Int64Array, enters_history: UInt8Array) -> Asked:
+        """See `Questions`."""
+        asked, known = self._questions.about(batch, period, enters_history)
+        keys = session_keys(batch.events.session_key, batch.events.user_key)
+        is_chosen = keys[:, 0] % self._one_in == 0
+        return Asked(np.where(is_chosen, asked, NOTHING).astype(np.uint8), known)
+
+
 class _Seen(NamedTuple):
     """Rows of an index, each with the number of a period."""
 

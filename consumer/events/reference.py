@@ -3,12 +3,14 @@
 Order of checks: the record as a whole (UNDECODABLE), then its members in the order of `Field`, the first one at fault
 giving the reason; of one member: missing, wrong type, empty or too long or not finite, out of range. A record whose
 type isn't listed in the settings is ignored only if nothing else is wrong with it. null is as good as absent; of a name
-that occurs twice the last one counts; members that aren't known are ignored, but the whole record must be valid JSON.
+that occurs twice the last one counts; members that aren't known are ignored, but the whole record must be valid JSON,
+nested no deeper than MAX_DEPTH.
 """
 
 from __future__ import annotations
 
-from typing import NamedTuple
+import re
+from typing import Final, NamedTuple
 
 import msgspec
 
@@ -19,7 +21,14 @@ from consumer.events.values import finite_number, id_text, raw_type, shortened, 
 from consumer.messages import Outcome
 from consumer.settings import Input
 
+MAX_DEPTH: Final = 100
+"""Of objects and arrays in each other. How many the parser takes depends on the stack that it finds, and a record must
+mean the same whenever it is read again."""
+
 _Members = dict[str, msgspec.Raw]
+_STRING: Final = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"', re.DOTALL)
+_ALIKE: Final = bytes.maketrans(b"{}", b"[]")
+_NO_BRACKETS: Final = bytes(set(range(256)) - set(b"[]{}"))
 
 
 class DecodedEvent(NamedTuple):
@@ -70,11 +79,16 @@ class ReferenceDecoder:
             raise MalformedEvent(Outcome.UNDECODABLE, "the record has no bytes")
         try:
             value.decode()  # msgspec doesn't look at the bytes of strings that it need not make
-            return self._object.decode(value)
+            members = self._object.decode(value)
         except UnicodeDecodeError as error:
             raise MalformedEvent(Outcome.UNDECODABLE, f"byte {error.start} is not UTF-8") from error
-        except (msgspec.DecodeError, RecursionError) as error:
+        except msgspec.DecodeError as error:
             raise MalformedEvent(Outcome.UNDECODABLE, shortened(str(error), 150)) from error
+        except RecursionError as error:
+            raise _too_deep() from error
+        if _is_too_deep(value):
+            raise _too_deep()
+        return members
 
     def _member(self, members: _Members, field: Field) -> bytes | None:
         """The member's JSON text; None: absent or null."""
@@ -120,6 +134,20 @@ class ReferenceDecoder:
             for feature, value in self._object.decode(raw).items()
         ]
         return tuple(found[:MAX_FEATURES]) if self._keeps_features else ()
+
+
+def _is_too_deep(value: bytes) -> bool:
+    """Of a record that is valid JSON."""
+    if value.count(b"[") + value.count(b"{") <= MAX_DEPTH:
+        return False
+    brackets = _STRING.sub(b"", value).translate(_ALIKE, _NO_BRACKETS)
+    for _ in range(MAX_DEPTH):
+        brackets = brackets.replace(b"[]", b"")  # the innermost ones
+    return bool(brackets)
+
+
+def _too_deep() -> MalformedEvent:
+    return MalformedEvent(Outcome.UNDECODABLE, f"the record is nested deeper than {MAX_DEPTH}")
 
 
 def _feature(raw: bytes, path: str) -> str | float:

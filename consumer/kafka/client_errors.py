@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Final
 
 from confluent_kafka import KafkaError, KafkaException
@@ -17,6 +18,8 @@ _NEEDED_ACLS: Final = {
 _NOT_LET_IN: Final = frozenset(
     {KafkaError._AUTHENTICATION, KafkaError.SASL_AUTHENTICATION_FAILED, KafkaError.UNSUPPORTED_SASL_MECHANISM}
 )
+_CERTIFICATE_ALERT: Final = re.compile(r"SSL alert number (4[2-8]|116)\b")
+"""What brokers say of a client's certificate: bad_certificate up to unknown_ca, and certificate_required (RFC 8446)."""
 _FENCED: Final = frozenset(
     {
         KafkaError._FENCED,
@@ -75,8 +78,8 @@ def cause(error: KafkaException) -> KafkaError:
 
 def is_refusal(error: KafkaError) -> bool:
     """Whether the brokers (or their certificate) will refuse this client until somebody changes something."""
-    if error.code() == KafkaError._SSL:
-        return "verif" in error.str()  # other TLS faults come and go with a broker that is restarting
+    if error.code() == KafkaError._SSL:  # other TLS faults come and go with a broker that is restarting
+        return "verif" in error.str() or _CERTIFICATE_ALERT.search(error.str()) is not None
     return error.code() in _NOT_LET_IN or error.code() in _NEEDED_ACLS
 
 
@@ -96,4 +99,4 @@ def translated(error: KafkaError, doing: str) -> FreshrankError:
         return Fenced(told)
     if error.txn_requires_abort() or error.retriable() or code in _PASSING:
         return Retryable(told)
-    return Fatal(told)
+    return Fatal(f"{told}. The brokers' own logs may say more.")

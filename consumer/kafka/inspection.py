@@ -18,15 +18,15 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]  # re-exported
 )
 
 from consumer.clock import SystemClock
-from consumer.errors import FreshrankError, Retryable
-from consumer.kafka.client_config import new_admin, transactional_id
-from consumer.kafka.client_errors import cause, is_refusal, translated
+from consumer.errors import Retryable
+from consumer.kafka.client_config import transactional_id
+from consumer.kafka.client_errors import cause, translated
+from consumer.kafka.first_answer import Introduced
 from consumer.settings import Settings
 
 log = logging.getLogger(__name__)
 
 ANSWER_TIMEOUT_S: Final = 10.0
-TRY_S: Final = 2.0
 RETRY_S: Final = 0.2
 _NOT_ALLOWED: Final = frozenset(
     {
@@ -94,23 +94,11 @@ class Inspection:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._clock = SystemClock()
-        self._refusal: FreshrankError | None = None
-        self._client = new_admin(settings, error_cb=self._client_failed)
+        self._introduced = Introduced(settings)
+        self._client = self._introduced.client
 
     def cluster(self, timeout_s: float = ANSWER_TIMEOUT_S) -> ClusterFacts:
-        """Asked for all topics: asking for one may create it."""
-        give_up_s = self._clock.monotonic_s() + timeout_s
-        while True:
-            try:
-                metadata = self._client.list_topics(timeout=TRY_S)
-                break
-            except KafkaException as error:
-                self._client.poll(0)  # a refused sign-in comes as an event only
-                if self._refusal is not None:
-                    raise self._refusal from error
-                if self._clock.monotonic_s() >= give_up_s:
-                    doing = f"connecting to {self._settings.kafka.bootstrap_servers}"
-                    raise translated(cause(error), doing) from error
+        metadata = self._introduced.metadata(timeout_s)
         brokers = [BrokerAddress(b.id, str(b.host), b.port) for b in metadata.brokers.values()]
         topics = {name: len(topic.partitions) for name, topic in metadata.topics.items() if topic.error is None}
         return ClusterFacts(metadata.cluster_id or "", sorted(brokers, key=lambda b: b.id), topics)
@@ -190,10 +178,6 @@ class Inspection:
         (future,) = self._client.describe_configs([resource], request_timeout=ANSWER_TIMEOUT_S).values()
         entries = _result(future, f"asking for the configuration of {kind.name.lower()} {name}", unless=_NOT_ALLOWED)
         return None if entries is None else {e.name: e.value for e in entries.values() if e.value is not None}
-
-    def _client_failed(self, error: KafkaError) -> None:
-        if is_refusal(error):
-            self._refusal = translated(error, "connecting to Kafka")
 
 
 def _topic_facts(name: str, told: Any, config: Mapping[str, str] | None) -> TopicFacts:

@@ -130,7 +130,7 @@ class KafkaOutput:
             self._until_done(producer.abort_transaction, ABORT_TIMEOUT_S, f"aborting as {self._name}")
             self._failure = None  # purged records report their failure while the abort waits
         except FreshrankError as error:
-            log.warning("%s", error)
+            log.warning("the transaction could not be aborted", extra={"why": str(error)})
             self._failure = Fenced(str(error))
 
     def close(self) -> None:

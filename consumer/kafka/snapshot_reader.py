@@ -37,7 +37,13 @@ class KafkaSnapshotReader(SnapshotReader):
     def __init__(self, settings: Settings, *, clock: Clock | None = None) -> None:
         publish = settings.publish
         super().__init__(
-            settings.model, OutputTopics(publish.scores_topic, publish.related_topic, publish.manifests_topic)
+            settings.model,
+            OutputTopics(
+                publish.scores_topic,
+                publish.related_topic,
+                publish.manifests_topic,
+                publish.vectors_topic if publish.vectors else None,
+            ),
         )
         self._clock = clock or SystemClock()
         self._tail = KafkaTail(settings, clock=self._clock)

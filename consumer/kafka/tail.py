@@ -43,7 +43,7 @@ class KafkaTail:
         self._model_key = settings.model.encode()
         publish = settings.publish
         self._manifests = publish.manifests_topic
-        self._row_topics = (publish.scores_topic, publish.related_topic)
+        self._row_topics = publish.row_topics
         self._log = KafkaLog(settings, clock=clock or SystemClock())
         self._failure: FreshrankError | None = None
         properties = {**reader_properties(settings), "fetch.min.bytes": 1}  # a row shall not wait for others

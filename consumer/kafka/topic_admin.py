@@ -11,9 +11,9 @@ from confluent_kafka.admin import ClusterMetadata, ConfigResource  # type: ignor
 from confluent_kafka.cimpl import NewTopic
 
 from consumer.clock import SystemClock
-from consumer.errors import Fatal, FreshrankError
-from consumer.kafka.client_config import new_admin
-from consumer.kafka.client_errors import cause, is_refusal, translated
+from consumer.errors import Fatal
+from consumer.kafka.client_errors import cause, translated
+from consumer.kafka.first_answer import Introduced
 from consumer.kafka.metadata import partitions_of
 from consumer.kafka.topics import (
     DEAD_LETTER_ROOM,
@@ -30,7 +30,6 @@ from consumer.settings import Settings
 log = logging.getLogger(__name__)
 
 ANSWER_TIMEOUT_S: Final = 15.0
-TRY_S: Final = 2.0
 VISIBLE_EVERY_S: Final = 0.1
 DEFAULT_PARTITIONS: Final = 4
 
@@ -46,8 +45,8 @@ class TopicAdmin:
         self._row_partitions = row_partitions
         self._replication_factor = replication_factor
         self._clock = SystemClock()
-        self._refusal: FreshrankError | None = None
-        self._client = new_admin(settings, error_cb=self._client_failed)
+        self._introduced = Introduced(settings)
+        self._client = self._introduced.client
 
     def differences(self, *, input_partitions: int | None = None) -> list[Finding]:
         """What `create` would create, and what an operator has to change."""
@@ -162,21 +161,7 @@ class TopicAdmin:
         return configs
 
     def _metadata(self) -> ClusterMetadata:
-        give_up_s = self._clock.monotonic_s() + ANSWER_TIMEOUT_S
-        while True:
-            try:
-                return self._client.list_topics(timeout=TRY_S)
-            except KafkaException as error:
-                self._client.poll(0)  # a refused sign-in comes as an event only
-                if self._refusal is not None:
-                    raise self._refusal from error
-                if self._clock.monotonic_s() >= give_up_s:
-                    doing = f"asking {self._settings.kafka.bootstrap_servers} for its topics"
-                    raise translated(cause(error), doing) from error
-
-    def _client_failed(self, error: KafkaError) -> None:
-        if is_refusal(error):
-            self._refusal = translated(error, "connecting to Kafka")
+        return self._introduced.metadata(ANSWER_TIMEOUT_S)
 
 
 def _result(future: Any, doing: str, *, unless: int = KafkaError.NO_ERROR) -> Any:

@@ -85,13 +85,12 @@ def desired_topics(
     replication_factor: int = 1,
     input_limit_bytes: int = DEFAULT_INPUT_LIMIT,
 ) -> tuple[DesiredTopic, ...]:
-    """The output topics: scores, related, manifests, dead letters. The input belongs to those who write it."""
+    """The output topics: those of rows, manifests, dead letters. The input belongs to those who write it."""
     durable = {"min.insync.replicas": "2" if replication_factor >= 3 else "1"}
     publish = settings.publish
     limit = {"max.message.bytes": str(input_limit_bytes + DEAD_LETTER_ROOM)}
     return (
-        DesiredTopic(publish.scores_topic, row_partitions, {**_ROWS, **durable}),
-        DesiredTopic(publish.related_topic, row_partitions, {**_ROWS, **durable}),
+        *(DesiredTopic(topic, row_partitions, {**_ROWS, **durable}) for topic in publish.row_topics),
         DesiredTopic(publish.manifests_topic, 1, {**_MANIFESTS, **durable}),
         DesiredTopic(settings.dead_letters_topic, None, {**_DEAD_LETTERS, **durable, **limit}),
     )

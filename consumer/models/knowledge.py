@@ -13,8 +13,9 @@ from numpy.typing import NDArray
 
 from consumer.messages import Float64Array, Int32Array, Int64Array
 from consumer.models.item_to_item import Float32Array
+from consumer.models.neural import Encoder
 
-MEMBERS = ("popularity", "item_to_item", "repeat", "fusion")
+MEMBERS = ("popularity", "item_to_item", "repeat", "fusion", "neural")
 """What can be transferred; each is a field of `Knowledge`."""
 
 
@@ -53,6 +54,17 @@ class Chances:
 
 
 @dataclass(frozen=True, slots=True)
+class Network:
+    """Of `neural`."""
+
+    vector: Float32Array  # (n, D) of any length; 0: nothing is known of the item
+    encoder: Encoder | None  # that was learned with the vectors; None: they come from elsewhere
+
+    def of(self, items: Int64Array) -> Network:
+        return replace(self, vector=self.vector[items])
+
+
+@dataclass(frozen=True, slots=True)
 class Knowledge:
     as_of_ms: float
     """Counts and weights are in units of one event at this time."""
@@ -62,6 +74,12 @@ class Knowledge:
     item_to_item: Related | None = None
     repeat: Chances | None = None
     fusion: Chances | None = None
+    neural: Network | None = None
+
+    @property
+    def members(self) -> tuple[str, ...]:
+        """Those that something is known of."""
+        return tuple(name for name in MEMBERS if getattr(self, name) is not None)
 
     def only(self, members: Collection[str]) -> Knowledge:
         """Without the members that are not named."""
@@ -71,6 +89,7 @@ class Knowledge:
             item_to_item=self.item_to_item if "item_to_item" in members else None,
             repeat=self.repeat if "repeat" in members else None,
             fusion=self.fusion if "fusion" in members else None,
+            neural=self.neural if "neural" in members else None,
         )
 
     def renamed(self, new_ids: Mapping[bytes, bytes]) -> Knowledge:
@@ -84,6 +103,7 @@ class Knowledge:
             seen_ms=self.seen_ms[kept],
             popularity=self.popularity and self.popularity.of(kept),
             item_to_item=self.item_to_item and self.item_to_item.of(kept, new_place),
+            neural=self.neural and self.neural.of(kept),
         )
 
     def dated(self, as_of_ms: float) -> Knowledge:

@@ -51,6 +51,8 @@ class ItemVectors(NamedTuple):
     square: Float32Array  # (capacity, D) mean of their squares
     n_steps: Int32Array  # (capacity,) steps that moved it
     scale: Float32Array  # (capacity,) 1/length of the vector; 0: nothing is known of the item
+    is_given: UInt8Array  # (capacity,) 1: a warm start brought the vector
+    is_moved: UInt8Array  # (capacity,) 1: the vector has changed since it was last looked at to be published
 
 
 class Encoder(NamedTuple):
@@ -134,6 +136,8 @@ def allocate_items(settings: Neural, n_items: int) -> ItemVectors:
         square=np.zeros((capacity, width), np.float32),
         n_steps=np.zeros(capacity, np.int32),
         scale=np.zeros(capacity, np.float32),
+        is_given=np.zeros(capacity, np.uint8),
+        is_moved=np.zeros(capacity, np.uint8),
     )
 
 
@@ -170,8 +174,8 @@ def plan_of(settings: Neural) -> NeuralPlan:
 
 
 def of_items(neural: NeuralArrays) -> Mapping[str, Array]:
-    """What is row-aligned with the items' index, by name."""
-    return {f"neural_{name}": array for name, array in neural.items._asdict().items()}
+    """What is row-aligned with the items' index, by name; but what has moved is asked again after a restart."""
+    return {f"neural_{name}": array for name, array in neural.items._asdict().items() if name != "is_moved"}
 
 
 def examples_table(neural: NeuralArrays) -> Table:
@@ -205,3 +209,5 @@ def forget_item(items: ItemVectors, item: int) -> None:
     items.square[item, :] = 0.0
     items.n_steps[item] = 0
     items.scale[item] = 0.0
+    items.is_given[item] = 0
+    items.is_moved[item] = 0

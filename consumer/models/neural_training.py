@@ -93,6 +93,7 @@ def take_step(
         log_expected=log_expected(sampled),
         log_expected_targets=log_expected(targets),
         rate=np.array(arrays.figures[RATE], np.float32),
+        row_rates=_row_rates(arrays.items, settings, rows, number),
         number=np.array(number & 0xFFFFFFFF, np.uint32),
     )
     _move(arrays, moments, settings, rows, batch)
@@ -103,6 +104,15 @@ def rate_of(settings: Neural, number: int, factor: float) -> float:
     warm = min(1.0, (number + 1) / WARM_UP)
     fallen = max(FLOOR, min(1.0, math.sqrt(STEADY / (number + 1))))
     return settings.learning_rate * warm * fallen * min(factor, MOST_RAISED)
+
+
+def _row_rates(items: ItemVectors, settings: Neural, rows: Int64Array, number: int) -> Float32Array:
+    """(n_touched,) what the rate is multiplied by: vectors from elsewhere stand still at first, then go at a pace of
+    their own."""
+    rates = np.ones(n_touched(settings), np.float32)
+    of_given = settings.transferred_rate if number >= settings.frozen_steps else 0.0
+    rates[: len(rows)][items.is_given[rows] == 1] = of_given
+    return rates
 
 
 def n_touched(settings: Neural) -> int:
@@ -211,6 +221,7 @@ def _begin_one(items: ItemVectors, row: int, i2i: ItemToItemArrays) -> None:
     items.mean[row, :] = 0.0
     items.square[row, :] = 0.0
     items.n_steps[row] = 0
+    items.is_moved[row] = 1
 
 
 @called_kernel
@@ -243,6 +254,7 @@ def _move(arrays: NeuralArrays, moments: Moments, settings: Neural, rows: Int64A
     for array, moved in zip((items.vector, items.mean, items.square, items.n_steps), after, strict=False):
         array[rows] = np.asarray(moved)[: len(rows)]
     items.scale[rows] = scales(items.vector, rows)
+    items.is_moved[rows] = 1
     for weights, moved in (
         (encoder, after.weights),
         (moments.mean, after.weights_mean),

@@ -8,14 +8,19 @@ import numpy as np
 
 from consumer.kernels import hot_kernel
 from consumer.messages import Float64Array, Int32Array, UInt8Array
-from consumer.models import fusion, item_to_item, logit, repeat
+from consumer.models import fusion, item_to_item, logit, neural, neural_encoder, repeat
 from consumer.models.fusion import FusionArrays
 from consumer.models.item_to_item import ItemToItemArrays, Scratch
-from consumer.models.logit import ITEM_TO_ITEM, LogitArrays, Pool
+from consumer.models.logit import ITEM_TO_ITEM, N_PROPOSERS, NEURAL, SESSION_KNN, LogitArrays, Pool
+from consumer.models.neural import NeuralArrays
+from consumer.models.neural_encoder import NeuralScratch
 from consumer.models.repeat import RepeatArrays
+from consumer.settings import Neural
 
 N_READABLE = 1
-"""Members that propose items outside the history and that readers have: `item_to_item`."""
+"""Members that propose items outside the history and that all readers have: `item_to_item`."""
+NO_NETWORK = neural.allocate(Neural(), 0)
+NO_SCRATCH = neural_encoder.allocate_scratch(Neural(), 0)
 
 
 class Readable(NamedTuple):
@@ -27,6 +32,8 @@ class Readable(NamedTuple):
     fusion: FusionArrays
     scores: Float64Array  # (capacity,) of items; no finite number: not known
     popular: Int32Array  # item rows, best first, negative: none; they fill what the members leave open
+    neural: NeuralArrays = NO_NETWORK  # of no items: not published; else `logit` weighs its list too
+    neural_scratch: NeuralScratch = NO_SCRATCH
 
 
 class Lists(NamedTuple):
@@ -85,10 +92,20 @@ def recommend(
             pool.proposed[ITEM_TO_ITEM], pool.scores[ITEM_TO_ITEM], pool.parts,
         )  # fmt: skip
         logit.take(pool, ITEM_TO_ITEM, n, is_live)
-        logit.gather(known.logit, pool, N_READABLE)
+        has_network = neural.is_on(known.neural)
+        if has_network:
+            pool.n_proposed[SESSION_KNN] = logit.NONE
+            n = neural_encoder.rank(
+                known.neural, known.neural_scratch, is_live, history, n_history,
+                pool.proposed[NEURAL], pool.scores[NEURAL],
+            )  # fmt: skip
+            logit.take(pool, NEURAL, n, is_live)
+        logit.gather(known.logit, pool, N_PROPOSERS if has_network else N_READABLE)
         for c in range(pool.n_items[0]):
             pool.share[c] = known.scores[pool.items[c]]
         logit.describe_items(pool, known.item_to_item, now_ms)
+        if has_network:
+            logit.describe_context(pool, n_history)
         n_listed = logit.order(known.logit, pool, lists.listed)
     finish(known.repeat, known.fusion, history, n_history, known.popular, n_listed, lists)
 

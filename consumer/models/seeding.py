@@ -21,6 +21,7 @@ from consumer.models import popularity, recency_index, repeat
 from consumer.models.item_to_item import LANDMARK_MS
 from consumer.models.item_to_item_member import add_rows
 from consumer.models.knowledge import Chances, Counts, Knowledge, Related
+from consumer.models.neural_seeding import seed_network
 from consumer.models.popularity_member import add_counts
 from consumer.models.recency_index import N_LIVE, NONE, IndexArrays
 from consumer.models.state import ModelState
@@ -42,6 +43,8 @@ def seed(model: ModelState, knowledge: Knowledge, discount: float) -> Int32Array
         _seed_popularity(model, rows, knowledge.popularity, knowledge.as_of_ms, discount)
     if knowledge.item_to_item is not None:
         add_related(model, rows, rows, knowledge.item_to_item, knowledge.as_of_ms, discount)
+    if knowledge.neural is not None:
+        seed_network(model, rows, knowledge.neural)
     if knowledge.repeat is not None:
         _seed_chances(model.repeat.chance, model.repeat.n_events, knowledge.repeat, discount)
     if knowledge.fusion is not None:

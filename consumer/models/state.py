@@ -295,6 +295,7 @@ class ModelState:
                 array[: len(tables[name][array_name])] = tables[name][array_name]
         for name, array in self.small().items():
             array[...] = small[name]
+        self.neural.items.is_moved[:] = 1
         recency_index.rebuild(self.items)
         recency_index.rebuild(self.users)
         session_ring.rebuild(self.sessions)

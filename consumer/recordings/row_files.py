@@ -17,6 +17,7 @@ import msgspec
 from consumer.errors import BadRequest, BadRow, Named
 from consumer.recordings.parquet_rows import ParquetRows
 from consumer.recordings.places import LocalFile, Place
+from consumer.unreadable_json import UNREADABLE_JSON
 
 
 class FileFormat(StrEnum):
@@ -141,7 +142,7 @@ class RowFile:
                 continue
             try:
                 yield decoder.decode(line)
-            except msgspec.MsgspecError as error:
+            except UNREADABLE_JSON as error:
                 yield f"no JSON object ({error}): {_shortened(line)}"
 
     def _parquet_or_close(self) -> ParquetRows:

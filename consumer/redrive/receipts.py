@@ -14,6 +14,7 @@ import msgspec
 
 from consumer.messages import OutputRecord, StoredRecord
 from consumer.redrive.letters import Letter
+from consumer.unreadable_json import UNREADABLE_JSON
 
 RECEIPT: Final = "freshrank-redrive-receipt"
 """Header of a receipt, which tells it from a dead letter."""
@@ -44,5 +45,5 @@ def offsets_sent_back(record: StoredRecord) -> Sequence[int]:
         return ()
     try:
         return msgspec.json.decode(record.value or b"", type=Receipt).sent_back
-    except msgspec.DecodeError:
+    except UNREADABLE_JSON:
         return ()

@@ -14,6 +14,7 @@ from consumer.errors import BadRequest, Fatal
 from consumer.messages import Positions
 from consumer.replay.files import FileMark
 from consumer.settings import Settings
+from consumer.unreadable_json import UNREADABLE_JSON
 
 PLAN: Final = "replay.json"
 
@@ -65,7 +66,7 @@ def read_plan(directory: Path) -> ReplayPlan | None:
         return msgspec.json.decode(path.read_bytes(), type=ReplayPlan)
     except FileNotFoundError:
         return None
-    except (OSError, msgspec.MsgspecError) as error:
+    except (OSError, *UNREADABLE_JSON) as error:
         raise Fatal(f"{path} cannot be read ({error}); --restart begins anew") from error
 
 

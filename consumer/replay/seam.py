@@ -20,6 +20,7 @@ from consumer.events.id_window import HEAD, N_FORGOTTEN_EARLY, N_IDS
 from consumer.replay.ranges import FoundRange, time_text
 from consumer.settings import Settings
 from consumer.tables import Array
+from consumer.unreadable_json import UNREADABLE_JSON
 
 Arrays = Mapping[str, Array]
 
@@ -61,7 +62,7 @@ def require_ids(where: str, values: Iterable[bytes | None], member: str) -> None
     for value in values:
         try:
             event = msgspec.json.decode(value or b"", type=dict[str, object])
-        except msgspec.DecodeError:
+        except UNREADABLE_JSON:
             continue  # a dead letter; it is learned neither here nor there
         if event.get(member) in (None, ""):
             raise Fatal(

@@ -15,6 +15,7 @@ from consumer.messages import Float64Array, Int32Array, Int64Array, UInt8Array, 
 from consumer.models import item_to_item
 from consumer.models.item_to_item import MAX_EXPONENT, ItemToItemArrays, Scratch
 from consumer.snapshots.formats import MODULUS
+from consumer.snapshots.read_vectors import NO_VECTORS, ReadVectors, VectorColumns
 from consumer.snapshots.rows import Float32Array, Numbering, RelatedColumns, ScoreColumns
 
 MIN_CAPACITY = 1_024
@@ -42,6 +43,7 @@ class Catalogue:
         self.size: Int32Array = np.zeros(MIN_CAPACITY, np.int32)
         self.count: Float64Array = np.zeros(MIN_CAPACITY)
         self.scratch: Scratch = item_to_item.allocate_scratch(MIN_CAPACITY)
+        self.vectors = ReadVectors()
 
     def find_live(self, item: str) -> int:
         """Row of a live item, or -1."""
@@ -59,10 +61,11 @@ class Catalogue:
             total += int(hashes.sum()) - int(held[rows[rows < len(held)]].sum())
         return total % MODULUS
 
-    def put(self, scores: ScoreColumns, related: RelatedColumns) -> None:
+    def put(self, scores: ScoreColumns, related: RelatedColumns, vectors: VectorColumns = NO_VECTORS) -> None:
         """Replace or delete these rows."""
         self.checksum = self.checksum_with(scores, related)
         self._fit(len(self.numbering), related.neighbour.shape[1])
+        self.vectors.put(vectors, len(self.score))
         self.score[scores.rows] = scores.scores
         self.score_hash[scores.rows] = scores.hashes
         self._keep_up_with(float(related.as_of_ms.max(initial=self.landmark_ms)))
@@ -103,7 +106,8 @@ class Catalogue:
         """Whether too many rows are lost, or the landmark is too far back."""
         if (now_ms - self.landmark_ms) / self.time_constant_ms > MAX_EXPONENT:
             return True
-        n_held = int(np.count_nonzero(self.score_hash)) + int(np.count_nonzero(self.related_hash))
+        held = (self.score_hash, self.related_hash, self.vectors.hash)
+        n_held = sum(int(np.count_nonzero(hashes)) for hashes in held)
         return len(self.numbering) > 2 * (n_held + MAX_LOST) and len(self.numbering) > 2 * int(self._kept().sum())
 
     def renewed(self, now_ms: float) -> Catalogue:
@@ -123,6 +127,7 @@ class Catalogue:
         copy.weight[:n] = self.weight[kept] * factor
         copy.count[:n] = self.count[kept] * factor
         copy.checksum = self.checksum
+        copy.vectors = self.vectors.kept(kept, len(copy.score))
         return copy
 
     def _keep_up_with(self, newest_ms: float) -> None:
@@ -140,6 +145,7 @@ class Catalogue:
         n = min(len(self.numbering), len(self.score))
         kept = np.zeros(len(self.numbering), np.uint8)
         kept[:n] = (self.score_hash[:n] != 0) | (self.related_hash[:n] != 0)
+        kept[np.flatnonzero(self.vectors.hash)] = 1
         listed: Int64Array = np.unique(self.neighbour[:n])
         kept[listed[listed >= 0]] = 1
         return kept

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from consumer.messages import Float64Array
-from consumer.models import fusion, item_to_item, logit, popularity, repeat, session_knn_ranking
+from consumer.models import fusion, item_to_item, logit, neural, popularity, repeat, session_knn_ranking
 from consumer.models.item_to_item import COUNT_TOTAL, LANDMARK_MS, ItemToItemArrays
 from consumer.models.logit import LogitArrays
 from consumer.models.recommend import N_READABLE
@@ -82,6 +82,8 @@ def _constants(model: ModelState) -> dict[str, Any]:
         }
     if settings.linear.enabled:
         constants["fusion"]["judged_limit"] = logit.JUDGED_LIMIT
+    if settings.neural.enabled:
+        constants["neural"] = {"sharpness": neural.SHARPNESS, "places": neural.LENGTH}
     return constants
 
 

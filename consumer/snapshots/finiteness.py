@@ -22,11 +22,11 @@ def _sum_of_items(is_live: UInt8Array, i2i: ItemToItemArrays) -> float:
     return total
 
 
-def first_not_finite(model: ModelState, scores: Float64Array, related_rows: Int64Array) -> str:
+def first_not_finite(model: ModelState, scores: Float64Array, related_rows: Int64Array, vector_rows: Int64Array) -> str:
     """Name of the first that isn't; empty: all are.
 
     `scores` (n_item_rows,) has NaN for rows without a live item, and only there unless a count or total is none;
-    `related_rows` are to be published.
+    `related_rows` and `vector_rows` are to be published.
     """
     if np.count_nonzero(~np.isnan(scores)) != model.n_items or not np.isfinite(np.nansum(scores)):
         return "popularity"
@@ -39,5 +39,12 @@ def first_not_finite(model: ModelState, scores: Float64Array, related_rows: Int6
         "repeat": model.repeat.chance.sum(),
         "logit": model.logit.weights.sum(),
         "fusion": model.fusion.chance.sum(),
+        "neural.vector": _sum_of_vectors(model, vector_rows),
+        "neural": sum(float(array.sum(dtype=np.float64)) for array in model.neural.encoder),
     }
     return next((name for name, total in sums.items() if not np.isfinite(total)), "")
+
+
+def _sum_of_vectors(model: ModelState, rows: Int64Array) -> float:
+    items = model.neural.items
+    return float((items.vector[rows] * items.scale[rows, None]).sum(dtype=np.float64))

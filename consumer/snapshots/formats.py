@@ -12,9 +12,11 @@ from typing import Any
 
 import msgspec
 import numpy as np
+from msgspec import UNSET, UnsetType
 
 from consumer.errors import Fatal
 from consumer.messages import Float64Array, Positions, UInt64Array
+from consumer.unreadable_json import UNREADABLE_JSON
 
 MODULUS = 1 << 64
 
@@ -58,6 +60,8 @@ class Manifest(msgspec.Struct, kw_only=True):
     model: dict[str, Any]
     settings_digest: str
     writer: dict[str, Any]
+    vectors: dict[str, Any] | UnsetType = UNSET
+    """Where vectors are published: their `topic`, and the `checksum` of its rows."""
 
 
 class WriterRecord(msgspec.Struct, frozen=True):
@@ -98,15 +102,18 @@ def encode(value: Manifest | WriterRecord) -> bytes:
 
 def decode_manifest(key: bytes, value: bytes) -> Manifest:
     try:
-        return msgspec.json.decode(value, type=Manifest)
-    except msgspec.DecodeError as error:
+        manifest = msgspec.json.decode(value, type=Manifest)
+        for positions in (manifest.input_positions, manifest.output_positions):
+            positions_of(positions)  # are its partitions numbers?
+        return manifest
+    except (*UNREADABLE_JSON, ValueError) as error:
         raise Fatal(f"the manifest of {key.decode(errors='replace')} cannot be read: {error}") from error
 
 
 def decode_writer(key: bytes, value: bytes) -> WriterRecord:
     try:
         return msgspec.json.decode(value, type=WriterRecord)
-    except msgspec.DecodeError as error:
+    except UNREADABLE_JSON as error:
         raise Fatal(f"the writer record {key.decode(errors='replace')} cannot be read: {error}") from error
 
 

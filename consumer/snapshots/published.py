@@ -7,7 +7,8 @@ checksum of all published rows is carried along, so that every version can prove
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from enum import StrEnum
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,8 +16,10 @@ from numpy.typing import NDArray
 from consumer.messages import Float64Array, Int32Array, Int64Array, UInt8Array, UInt64Array
 from consumer.models.recommend import Readable
 from consumer.models.state import ModelState
+from consumer.settings import Models
 from consumer.snapshots.formats import MODULUS
 from consumer.snapshots.published_lists import PublishedLists
+from consumer.snapshots.published_vectors import PublishedVectors
 from consumer.tables import Table
 
 MIN_CAPACITY = 1_024
@@ -26,21 +29,37 @@ MIN_CAPACITY = 1_024
 class RowHashes:
     """Hashes of a key's published rows; 0: no row in that topic."""
 
-    score: int
-    related: int
+    score: int = 0
+    related: int = 0
+    vector: int = 0
+
+
+class RowKind(StrEnum):
+    """By the topic that it lies in."""
+
+    SCORE = "score"
+    RELATED = "related"
+    VECTOR = "vector"
 
 
 class PublishedRows:
     """Row-aligned with the items of a `ModelState`; belongs to every checkpoint.
 
-    `lists` has what readers would recommend from, where `neighbours` says how wide the related rows are.
+    `lists` has what readers would recommend from, where `neighbours` says how wide the related rows are; `vectors` what
+    they hold of the network, where `dimensions` says how long its vectors are.
     """
 
-    def __init__(self, neighbours: int = 0) -> None:
+    def __init__(self, neighbours: int = 0, dimensions: int = 0) -> None:
         self.departed: dict[bytes, RowHashes] = {}
         self.checksum = 0
         self.lists = PublishedLists(MIN_CAPACITY, neighbours)
+        self.vectors = PublishedVectors(MIN_CAPACITY, dimensions)
         self._allocate(MIN_CAPACITY)
+
+    @classmethod
+    def of(cls, models: Models) -> PublishedRows:
+        """For a model with these members."""
+        return cls(models.item_to_item.neighbours, models.neural.dimensions if models.neural.enabled else 0)
 
     def _allocate(self, capacity: int) -> None:
         self.score: Float64Array = np.full(capacity, np.nan)
@@ -60,6 +79,7 @@ class PublishedRows:
             "related_waits_since": self.related_waits_since,
             "reference": self.reference,
             **self.lists.arrays(),
+            **self.vectors.arrays(),
         }
 
     def fit(self, n_rows: int) -> None:
@@ -72,6 +92,7 @@ class PublishedRows:
         old, dirty = self._arrays(), self.dirty
         self._allocate(capacity)
         self.lists.fit(capacity)
+        self.vectors.fit(capacity)
         for name, array in self._arrays().items():
             array[: len(old[name])] = old[name]
         self.dirty[: len(dirty)] = dirty
@@ -79,8 +100,8 @@ class PublishedRows:
     def depart(self, model: ModelState, rows: Int32Array) -> None:
         """These item rows have been evicted (their ids are still known); repeating a row does nothing."""
         for row in rows[rows < len(self.score)].tolist():
-            hashes = RowHashes(int(self.score_hash[row]), int(self.related_hash[row]))
-            if hashes.score or hashes.related:
+            hashes = RowHashes(int(self.score_hash[row]), int(self.related_hash[row]), self.vectors.hash_of(row))
+            if hashes.score or hashes.related or hashes.vector:
                 self.departed[model.item_id(row)] = hashes
             self._clear(row)
 
@@ -90,6 +111,7 @@ class PublishedRows:
         self.score_waits_since[row] = self.related_waits_since[row] = 0
         self.reference[row] = 0.0
         self.lists.clear(row)
+        self.vectors.clear(row)
         self.dirty[row] = 1
 
     def take_back(self, key: bytes, row: int) -> None:
@@ -99,6 +121,7 @@ class PublishedRows:
         self._clear(row)
         self.score_hash[row] = hashes.score
         self.related_hash[row] = hashes.related
+        self.vectors.clear(row, hashes.vector)
 
     def replace_scores(self, rows: Int64Array, scores: Float64Array, hashes: UInt64Array) -> None:
         """Score rows were committed."""
@@ -139,8 +162,7 @@ class PublishedRows:
 
     def forget(self, key: bytes) -> None:
         """Tombstones for a departed key were committed."""
-        hashes = self.departed.pop(key)
-        self.checksum = (self.checksum - hashes.score - hashes.related) % MODULUS
+        self._change(self.departed.pop(key), RowHashes())
 
     def clear(self) -> None:
         """Nothing is known to be published."""
@@ -148,33 +170,48 @@ class PublishedRows:
         self.checksum = 0
         self._allocate(len(self.score))
         self.lists.clear_all()
+        self.vectors.clear_all()
         self.dirty[:] = 1
 
-    def note(self, key: bytes, row: int, new_hash: int, *, is_score: bool) -> None:
+    def clear_vectors(self) -> None:
+        """Nothing is known of the topic of vectors."""
+        self.vectors.clear_all()
+        self.departed = {key: replace(hashes, vector=0) for key, hashes in self.departed.items()}
+        self.dirty[:] = 1
+
+    def note(self, key: bytes, row: int, new_hash: int, kind: RowKind) -> None:
         """A row found in a topic (new_hash 0: a tombstone). `row`: the key's item row, -1 if it isn't in the state.
 
         The item is published anew when publishing resumes, or gets its tombstone.
         """
         if row >= 0:
-            self._note_live(key, row, new_hash, is_score=is_score)
+            self._note_live(key, row, new_hash, kind)
             return
-        before = self.departed.get(key, RowHashes(0, 0))
-        after = RowHashes(new_hash, before.related) if is_score else RowHashes(before.score, new_hash)
-        self.checksum = (self.checksum - before.score - before.related + after.score + after.related) % MODULUS
-        if after.score or after.related:
-            self.departed[key] = after
-        else:
+        before = self.departed.get(key, RowHashes())
+        after = replace(before, **{kind: new_hash})
+        self._change(before, after)
+        if after == RowHashes():
             self.departed.pop(key, None)
+        else:
+            self.departed[key] = after
 
-    def _note_live(self, key: bytes, row: int, new_hash: int, *, is_score: bool) -> None:
+    def _change(self, before: RowHashes, after: RowHashes) -> None:
+        """Of a departed key."""
+        self.checksum = (self.checksum - before.score - before.related + after.score + after.related) % MODULUS
+        self.vectors.add_to_checksum(after.vector - before.vector)
+
+    def _note_live(self, key: bytes, row: int, new_hash: int, kind: RowKind) -> None:
         self.fit(row + 1)
         if key in self.departed:
             self.take_back(key, row)
         rows, hashes = np.array([row], np.int64), np.array([new_hash], np.uint64)
-        if is_score:
+        if kind is RowKind.SCORE:
             self.replace_scores(rows, np.array([np.nan]), hashes)
-        else:
+        elif kind is RowKind.RELATED:
             self.replace_related(rows, hashes)
+        else:
+            self.vectors.note(row, new_hash)
+            self.dirty[row] = 1
 
     def table(self, n_rows: int) -> Table:
         """For checkpoints."""
@@ -188,10 +225,11 @@ class PublishedRows:
             "departed.text": np.frombuffer(b"".join(keys), np.uint8),
             "departed.length": np.array([len(key) for key in keys], np.int32),
             "departed.hashes": np.array(
-                [(h.score, h.related) for h in self.departed.values()], np.uint64
-            ).reshape(-1, 2),
+                [(h.score, h.related, h.vector) for h in self.departed.values()], np.uint64
+            ).reshape(-1, 3),
             "published.checksum": np.array([self.checksum], np.uint64),
             **{f"published.lists.{name}": array for name, array in self.lists.small().items()},
+            **{f"published.vectors.{name}": array for name, array in self.vectors.small().items()},
         }  # fmt: skip
 
     def restore(self, arrays: Mapping[str, NDArray[np.generic]], small: Mapping[str, NDArray[np.generic]]) -> None:
@@ -203,7 +241,7 @@ class PublishedRows:
         ends = np.cumsum(small["departed.length"])
         text = small["departed.text"].tobytes()
         self.departed = {
-            text[end - length : end]: RowHashes(int(hashes[0]), int(hashes[1]))
+            text[end - length : end]: RowHashes(*map(int, hashes))
             for end, length, hashes in zip(
                 ends.tolist(), small["departed.length"].tolist(), small["departed.hashes"], strict=True
             )
@@ -211,3 +249,5 @@ class PublishedRows:
         self.checksum = int(small["published.checksum"][0])
         for name, array in self.lists.small().items():
             array[...] = small[f"published.lists.{name}"]
+        if self.vectors.is_kept:
+            self.vectors.restore_small(small["published.vectors.sums"])

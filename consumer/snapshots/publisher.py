@@ -9,6 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
+
+from msgspec import UNSET, UnsetType
 
 from consumer.errors import Fatal, OutputReplaced
 from consumer.messages import OutputRecord, Positions
@@ -18,7 +21,7 @@ from consumer.settings import Settings
 from consumer.snapshots import formats
 from consumer.snapshots.formats import Manifest
 from consumer.snapshots.published import PublishedRows
-from consumer.snapshots.version import Version, checksum_after, confirm, cut
+from consumer.snapshots.version import Version, checksum_after, confirm, cut, vectors_checksum_after
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,8 +160,7 @@ class Publisher:
     def _advanced(self, delivered: Mapping[str, Positions]) -> dict[str, dict[int, int]]:
         publish = self._settings.publish
         return {
-            topic: {**self.output_positions.get(topic, {}), **delivered.get(topic, {})}
-            for topic in (publish.scores_topic, publish.related_topic)
+            topic: {**self.output_positions.get(topic, {}), **delivered.get(topic, {})} for topic in publish.row_topics
         }
 
     def _manifest(self, version: Version, moment: Moment, output_positions: Mapping[str, Positions]) -> Manifest:
@@ -177,7 +179,15 @@ class Publisher:
             model=dict(moment.description()),
             settings_digest=self._digest,
             writer={"epoch": self.epoch, "instance": self._instance},
+            vectors=self._of_vectors(version),
         )
+
+    def _of_vectors(self, version: Version) -> dict[str, Any] | UnsetType:
+        publish = self._settings.publish
+        if not publish.vectors:
+            return UNSET
+        checksum = formats.checksum_text(vectors_checksum_after(version, self.rows))
+        return {"topic": publish.vectors_topic, "checksum": checksum}
 
 
 def _written(version: Version) -> Written:

@@ -1,6 +1,6 @@
 """Reads what a worker publishes, and shows whole versions only.
 
-Runs no client itself: it is fed with the committed records of the three topics and with the consumer's positions
+Runs no client itself: it is fed with the committed records of the output topics and with the consumer's positions
 (`consumer.kafka.snapshot_reader` does both). See `consumer.snapshots.staging` for the rule, DESIGN.md for the contract.
 """
 
@@ -12,6 +12,7 @@ from consumer.errors import Retryable
 from consumer.messages import Positions, StoredRecord
 from consumer.snapshots.catalogue import Catalogue
 from consumer.snapshots.formats import Manifest, checksum_text
+from consumer.snapshots.read_vectors import NO_VECTORS, VectorColumns, vector_columns
 from consumer.snapshots.recommender import totals_of
 from consumer.snapshots.rows import RelatedColumns, ScoreColumns, related_columns, score_columns
 from consumer.snapshots.shown import ShownVersion
@@ -84,7 +85,7 @@ class SnapshotReader(ShownVersion):
         staging.drop_due()
         if not can_be_shown:
             return False
-        self._require_whole(manifest, self._building, self._building.checksum)
+        self._require_whole(manifest, self._building, self._building.checksum, self._building.vectors.checksum)
         is_newer = manifest.version > self.version
         self._show(manifest, self._building)
         self._building = None
@@ -93,26 +94,32 @@ class SnapshotReader(ShownVersion):
     def _update(self, manifest: Manifest) -> None:
         """Into the catalogue that is shown, in one step."""
         catalogue = self._catalogue
-        scores, related = self._columns(catalogue)
-        self._require_whole(manifest, catalogue, catalogue.checksum_with(scores, related))
+        scores, related, vectors = self._columns(catalogue)
+        checksums = catalogue.checksum_with(scores, related), catalogue.vectors.checksum_with(vectors)
+        self._require_whole(manifest, catalogue, *checksums)
         self._staging.drop_due()
-        self._put(manifest, scores, related)
+        self._put(manifest, scores, related, vectors)
 
-    def _columns(self, catalogue: Catalogue) -> tuple[ScoreColumns, RelatedColumns]:
+    def _columns(self, catalogue: Catalogue) -> tuple[ScoreColumns, RelatedColumns, VectorColumns]:
         topics, due = self._topics, self._staging.due
         return (
             score_columns(topics.scores, due[topics.scores], catalogue.numbering),
             related_columns(topics.related, due[topics.related], catalogue.numbering),
+            vector_columns(topics.vectors, due[topics.vectors], catalogue.numbering) if topics.vectors else NO_VECTORS,
         )
 
-    def _require_whole(self, manifest: Manifest, catalogue: Catalogue, checksum: int) -> None:
+    def _require_whole(self, manifest: Manifest, catalogue: Catalogue, checksum: int, vectors_checksum: int) -> None:
         told = f"version {manifest.version} of model {self._model!r}"
         remedy = "Start again from the beginning of the topics (restart)"
-        if checksum_text(checksum) != manifest.checksum:
+        given, wanted = [checksum_text(checksum)], [manifest.checksum]
+        if isinstance(manifest.vectors, dict) and manifest.vectors.get("topic") == self._topics.vectors:
+            given.append(checksum_text(vectors_checksum))
+            wanted.append(manifest.vectors["checksum"])
+        if given != wanted:
             self._broken = manifest.version
             raise BrokenSnapshot(
-                f"{told}: the rows read give checksum {checksum_text(checksum)}, the manifest says "
-                f"{manifest.checksum}. Rows or tombstones were compacted away before they were read, because the "
+                f"{told}: the rows read give checksum {' and '.join(given)}, the manifest says "
+                f"{' and '.join(wanted)}. Rows or tombstones were compacted away before they were read, because the "
                 "reader was further behind than min.compaction.lag.ms or delete.retention.ms, or something else "
                 f"writes to these topics. {remedy}"
             )

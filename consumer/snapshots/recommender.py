@@ -18,6 +18,8 @@ from consumer.snapshots.catalogue import Catalogue
 from consumer.snapshots.description import compiled_constants
 from consumer.snapshots.formats import Manifest, seconds_of
 
+UNUSABLE = (KeyError, TypeError, ValueError, OverflowError)
+"""What a part of the manifest's `model` raises that is not as this freshrank would write it."""
 MAX_HISTORY = 200
 """Most recent places of a history that are looked at; what lies further back weighs nothing."""
 
@@ -35,12 +37,15 @@ def totals_of(manifest: Manifest) -> Totals:
     totals = _member(manifest, "totals")
     constants = _member(manifest, "constants")
     try:
-        return Totals(
+        found = Totals(
             seconds_of(totals["as_of"]) * 1000.0,
             float(totals["item_to_item"]),
             float(constants["item_to_item"]["time_constant_s"]) * 1000.0,
         )
-    except (KeyError, TypeError, ValueError) as error:
+        if not np.isfinite(found).all() or found.time_constant_ms <= 0:
+            raise ValueError(f"{found} cannot be")
+        return found
+    except UNUSABLE as error:
         raise Fatal(f"the manifest of version {manifest.version} lacks a total or a constant: {error}") from error
 
 
@@ -67,6 +72,11 @@ class Recommender:
             catalogue.item_to_item(totals.count_total * gain), repeats, _logit(manifest), fused, catalogue.score,
             np.zeros(0, np.int32),
         )  # fmt: skip
+        if _can_ask_network(manifest, catalogue):
+            vectors = catalogue.vectors
+            self._known = self._known._replace(
+                logit=_wide_logit(manifest), neural=vectors.arrays(), neural_scratch=vectors.scratch()
+            )
         self._history = np.full(MAX_HISTORY, -1, np.int32)
         self._pool = logit.allocate_pool()
         self._lists: Lists = allocate_lists(MAX_HISTORY, 0)
@@ -120,7 +130,7 @@ def _member(manifest: Manifest, name: str) -> Mapping[str, Any]:
 def _table(manifest: Manifest, tables: Mapping[str, Any], name: str, shape: tuple[int, int]) -> Float64Array:
     try:
         table = np.array(tables[name], np.float64)
-    except (KeyError, TypeError, ValueError) as error:
+    except UNUSABLE as error:
         raise Fatal(f"the manifest of version {manifest.version} has no usable table {name}") from error
     if table.shape != shape:
         raise Fatal(f"table {name} of version {manifest.version} is {table.shape}, this freshrank works with {shape}")
@@ -133,20 +143,42 @@ def _logit(manifest: Manifest) -> LogitArrays:
     try:
         weights = _member(manifest, "weights")["fusion.logit"]
         arrays.weights[: logit.EACH] = weights["item_to_item"]
-        arrays.weights[logit.RISING :] = [weights["item"][name] for name in logit.ITEM_FEATURES]
-    except (KeyError, TypeError, ValueError) as error:
+        arrays.weights[logit.RISING : logit.FIRST_CONTEXT] = [weights["item"][name] for name in logit.ITEM_FEATURES]
+    except UNUSABLE as error:
         raise Fatal(f"the manifest of version {manifest.version} has no usable weights fusion.logit") from error
+    return arrays
+
+
+def _can_ask_network(manifest: Manifest, catalogue: Catalogue) -> bool:
+    """Whether vectors are published, and weights of `item_to_item` and the network alone: those learned beside further
+    members mean nothing without these."""
+    others = {"session_knn", "linear"} & set(manifest.model.get("members", ()))
+    return isinstance(manifest.vectors, dict) and catalogue.vectors.is_complete and not others
+
+
+def _wide_logit(manifest: Manifest) -> LogitArrays:
+    """What weighs the list outside the history where the network proposes too."""
+    arrays = logit.allocate()
+    try:
+        weights = _member(manifest, "weights")["fusion.wide_logit"]
+        arrays.weights[: logit.EACH] = weights["item_to_item"]
+        arrays.weights[logit.EACH * logit.NEURAL :][: logit.EACH] = weights["neural"]
+        arrays.weights[logit.RISING : logit.FIRST_CONTEXT] = [weights["item"][name] for name in logit.ITEM_FEATURES]
+        arrays.weights[logit.FIRST_CONTEXT :] = [weights["context"][name] for name in logit.CONTEXT_FEATURES]
+    except UNUSABLE as error:
+        raise Fatal(f"the manifest of version {manifest.version} has no usable weights fusion.wide_logit") from error
     return arrays
 
 
 def _require_known_constants(manifest: Manifest) -> None:
     theirs = _member(manifest, "constants")
-    changes = [
-        f"{member}.{name} is {theirs.get(member, {}).get(name)!r} there and {ours!r} here"
-        for member, constants in compiled_constants().items()
-        for name, ours in constants.items()
-        if theirs.get(member, {}).get(name) != ours
-    ]
+    changes = []
+    for member, constants in compiled_constants().items():
+        of_member = theirs.get(member)
+        for name, ours in constants.items():
+            found = of_member.get(name) if isinstance(of_member, dict) else None
+            if found != ours:
+                changes.append(f"{member}.{name} is {found!r} there and {ours!r} here")
     if changes:
         raise Fatal(
             f"version {manifest.version} was published by a freshrank that ranks differently: {'; '.join(changes)}. "

@@ -12,8 +12,12 @@ from numpy.typing import NDArray
 from consumer.errors import Fatal
 from consumer.messages import Float64Array, Int32Array, Int64Array, UInt64Array
 from consumer.snapshots.formats import RelatedRow, ScoreRow, row_hash, seconds_of
+from consumer.unreadable_json import UNREADABLE_JSON
 
 Float32Array = NDArray[np.float32]
+
+MAX_RELATED = 1_000
+"""Most entries that the settings let a worker publish (`publish.related`); all rows take the room of the longest."""
 
 _decode_score = msgspec.json.Decoder(ScoreRow).decode
 _decode_related = msgspec.json.Decoder(RelatedRow).decode
@@ -66,11 +70,11 @@ def score_columns(topic: str, values: Mapping[bytes, bytes | None], numbering: N
     n = len(values)
     rows, scores, hashes = np.empty(n, np.int64), np.full(n, np.nan), np.zeros(n, np.uint64)
     for i, (key, value) in enumerate(values.items()):
-        rows[i] = numbering.row(_id_of(topic, key))
+        rows[i] = numbering.row(id_of(topic, key))
         if value is not None:
             try:
                 scores[i] = _decode_score(value).score
-            except msgspec.DecodeError as error:
+            except UNREADABLE_JSON as error:
                 raise _unreadable(topic, key, error) from error
             hashes[i] = row_hash(topic, key, value)
     return ScoreColumns(rows, scores, hashes)
@@ -86,14 +90,16 @@ def related_columns(topic: str, values: Mapping[bytes, bytes | None], numbering:
     times: dict[str, float] = {}
     row_of = numbering.row
     for i, (key, value) in enumerate(values.items()):
-        rows[i] = row_of(_id_of(topic, key))
+        rows[i] = row_of(id_of(topic, key))
         if value is None:
             continue
         try:
             row = _decode_related(value)
+            if len(row.related) > MAX_RELATED:
+                raise ValueError(f"{len(row.related)} entries, more than {MAX_RELATED}")
             if row.as_of not in times:
                 times[row.as_of] = seconds_of(row.as_of) * 1000.0
-        except (msgspec.DecodeError, ValueError) as error:
+        except (*UNREADABLE_JSON, ValueError, OverflowError) as error:
             raise _unreadable(topic, key, error) from error
         hashes[i] = row_hash(topic, key, value)
         sizes[i] = len(row.related)
@@ -110,7 +116,8 @@ def related_columns(topic: str, values: Mapping[bytes, bytes | None], numbering:
     return RelatedColumns(rows, hashes, sizes, neighbour, weight_columns, mass, as_of_ms)
 
 
-def _id_of(topic: str, key: bytes) -> str:
+def id_of(topic: str, key: bytes) -> str:
+    """Raises Fatal where the key is no text."""
     try:
         return key.decode()
     except UnicodeDecodeError as error:

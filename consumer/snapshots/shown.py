@@ -10,6 +10,7 @@ import numpy as np
 from consumer.messages import Int32Array
 from consumer.snapshots.catalogue import Catalogue
 from consumer.snapshots.formats import Manifest, checksum_text, rounded
+from consumer.snapshots.read_vectors import VectorColumns
 from consumer.snapshots.recommender import Recommender, totals_of
 from consumer.snapshots.rows import RelatedColumns, ScoreColumns
 
@@ -104,10 +105,10 @@ class ShownVersion:
     def _best(self, n: int) -> Int32Array:
         return self._popular[: max(n, 0)] if n <= N_POPULAR else self._catalogue.best(n)
 
-    def _put(self, manifest: Manifest, scores: ScoreColumns, related: RelatedColumns) -> None:
+    def _put(self, manifest: Manifest, scores: ScoreColumns, related: RelatedColumns, vectors: VectorColumns) -> None:
         """Show the version that these rows make of the one shown."""
         with self._lock:
-            self._catalogue.put(scores, related)
+            self._catalogue.put(scores, related, vectors)
             self._turn_to(manifest, self._catalogue)
         if self._catalogue.needs_renewal(totals_of(manifest).as_of_ms):
             self._show(manifest, self._catalogue)

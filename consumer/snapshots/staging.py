@@ -27,6 +27,8 @@ class OutputTopics:
     scores: str = "item-scores"
     related: str = "item-related"
     manifests: str = "score-manifests"
+    vectors: str | None = None
+    """None: the reader does without."""
 
 
 class Staging:
@@ -41,7 +43,9 @@ class Staging:
         self._ends: dict[Partition, int] = {}
         self.manifest: Manifest | None = None
         """The latest one of this model."""
-        self.due: dict[str, dict[bytes, bytes | None]] = {topics.scores: {}, topics.related: {}}
+        self.due: dict[str, dict[bytes, bytes | None]] = {
+            topic: {} for topic in (topics.scores, topics.related, topics.vectors) if topic is not None
+        }
         """By topic: the last value of each key that belongs to `manifest` and was not taken yet; None: a tombstone."""
 
     @property

@@ -17,6 +17,8 @@ from consumer.snapshots.finiteness import first_not_finite
 from consumer.snapshots.published import PublishedRows
 from consumer.snapshots.related_text import around, related_values
 from consumer.snapshots.selection import due_related, due_scores, most_urgent
+from consumer.snapshots.vector_format import ENCODER_KEY, Float16Array, encoder_value, vector_values
+from consumer.snapshots.vector_selection import due_vectors, is_encoder_due, unit_vectors
 
 NO_ROWS: Int64Array = np.zeros(0, np.int64)
 NO_SCORES: Float64Array = np.zeros(0)
@@ -32,6 +34,21 @@ class Upserts:
 
 
 @dataclass(frozen=True, slots=True)
+class VectorUpserts:
+    """Rows of `item-vectors`, and perhaps the encoder."""
+
+    items: Upserts = field(default_factory=Upserts)
+    values: Float16Array = field(default_factory=lambda: np.zeros((0, 0), np.float16))  # (n, D) as published
+    encoder: OutputRecord | None = None
+    encoder_hash: int = 0
+    encoder_steps: int = 0
+
+    @property
+    def records(self) -> Sequence[OutputRecord]:
+        return [*self.items.records, *([self.encoder] if self.encoder else [])]
+
+
+@dataclass(frozen=True, slots=True)
 class Version:
     """Everything of one version but its manifest."""
 
@@ -43,21 +60,22 @@ class Version:
     tombstones: Sequence[OutputRecord]
     waiting: dict[str, int]
     model_scores: Float64Array  # (n_item_rows,) of the live items, NaN for other rows, at this moment
+    vectors: VectorUpserts = field(default_factory=lambda: VectorUpserts())
     not_finite: str = ""
     """What of the model is not finite, if anything: then there are no rows, for nothing can be made of it."""
 
     @property
     def n_rows(self) -> int:
-        return len(self.scores.records) + len(self.related.records) + len(self.tombstones)
+        return len(self.records())
 
     def records(self) -> Sequence[OutputRecord]:
-        return [*self.scores.records, *self.related.records, *self.tombstones]
+        return [*self.scores.records, *self.related.records, *self.vectors.records, *self.tombstones]
 
     def row_counts(self) -> dict[str, formats.RowCounts]:
         """Rows by topic, as the manifest says them."""
         upserts: dict[str, int] = {}
         tombstones: dict[str, int] = {}
-        for of_topic in (self.scores.records, self.related.records):
+        for of_topic in (self.scores.records, self.related.records, self.vectors.records):
             if of_topic:
                 upserts[of_topic[0].topic] = len(of_topic)
         for record in self.tombstones:
@@ -78,16 +96,24 @@ def cut(
     model_scores = model.scores()
     score_rows, n_scores_waiting = _due_scores(number, model, published, settings, limit, model_scores)
     related_rows, n_related_waiting = _due_related(number, model, published, settings, limit)
-    not_finite = first_not_finite(model, model_scores, related_rows)
+    vector_rows, n_vectors_waiting = _due_vectors(number, model, published, settings, limit)
+    not_finite = first_not_finite(model, model_scores, related_rows, vector_rows)
     if not_finite:
-        return Version(number, Upserts(), NO_SCORES, Upserts(), (), (), {}, model_scores, not_finite)
+        return Version(number, Upserts(), NO_SCORES, Upserts(), (), (), {}, model_scores, not_finite=not_finite)
     if published.departed:
-        _take_back_returned(model, published, np.union1d(score_rows, related_rows))
+        _take_back_returned(model, published, np.union1d(np.union1d(score_rows, related_rows), vector_rows))
     n_departed_waiting = len(published.departed) - len(departed)
     texts = [formats.score_text(value) for value in model_scores[score_rows].tolist()]
     updated_at = formats.timestamp(at_s)
     scores = [formats.score_value(text, number, updated_at) for text in texts]
     related = _related_values(number, model, related_rows, settings, watermark_ms)
+    vectors, encoder_waits = _vector_upserts(number, model, published, settings, vector_rows)
+    waiting = {
+        settings.scores_topic: n_scores_waiting + n_departed_waiting,
+        settings.related_topic: n_related_waiting + n_departed_waiting,
+    }
+    if settings.vectors:
+        waiting[settings.vectors_topic] = n_vectors_waiting + n_departed_waiting + encoder_waits
     return Version(
         number=number,
         scores=_upserts(model, settings.scores_topic, score_rows, scores),
@@ -95,11 +121,9 @@ def cut(
         related=_upserts(model, settings.related_topic, related_rows, related),
         departed=departed,
         tombstones=_tombstones(departed, published, settings),
-        waiting={
-            settings.scores_topic: n_scores_waiting + n_departed_waiting,
-            settings.related_topic: n_related_waiting + n_departed_waiting,
-        },
+        waiting=waiting,
         model_scores=model_scores,
+        vectors=vectors,
     )
 
 
@@ -112,6 +136,17 @@ def confirm(version: Version, model: ModelState, published: PublishedRows) -> No
     for key in version.departed:
         published.forget(key)
     published.take_lists(model, version.related.rows)
+    _confirm_vectors(version, published)
+
+
+def _confirm_vectors(version: Version, published: PublishedRows) -> None:
+    vectors, held = version.vectors, published.vectors
+    if len(vectors.items.rows):
+        held.replace(vectors.items.rows, vectors.values, vectors.items.hashes)
+        published.dirty[vectors.items.rows] = 1
+    if vectors.encoder is not None:
+        held.note_encoder(vectors.encoder_hash)
+        held.encoder_steps, held.encoder_version = vectors.encoder_steps, version.number
 
 
 def checksum_after(version: Version, published: PublishedRows) -> int:
@@ -123,6 +158,16 @@ def checksum_after(version: Version, published: PublishedRows) -> int:
     for key in version.departed:
         hashes = published.departed[key]
         total -= hashes.score + hashes.related
+    return total % formats.MODULUS
+
+
+def vectors_checksum_after(version: Version, published: PublishedRows) -> int:
+    """The checksum of the topic of vectors once this version is committed."""
+    vectors, held = version.vectors, published.vectors
+    total = held.checksum_with(vectors.items.rows, vectors.items.hashes) if held.is_kept else 0
+    if vectors.encoder is not None:
+        total += vectors.encoder_hash - held.encoder_hash
+    total -= sum(published.departed[key].vector for key in version.departed)
     return total % formats.MODULUS
 
 
@@ -184,6 +229,38 @@ def _due_related(
     return rows, n_waiting
 
 
+def _due_vectors(
+    number: int, model: ModelState, published: PublishedRows, settings: Publish, limit: int
+) -> tuple[Int64Array, int]:
+    """Rows to be published, and how many more wait."""
+    if not settings.vectors:
+        return NO_ROWS, 0
+    due = due_vectors(model, published.vectors, published.dirty, number, settings.vectors_tolerance)
+    rows, n_waiting = most_urgent(due, limit)
+    return rows, n_waiting
+
+
+def _vector_upserts(
+    number: int, model: ModelState, published: PublishedRows, settings: Publish, rows: Int64Array
+) -> tuple[VectorUpserts, bool]:
+    """And whether the encoder waits."""
+    if not settings.vectors:
+        return VectorUpserts(), False
+    topic, values = settings.vectors_topic, unit_vectors(model.neural.items, rows)
+    items = _upserts(model, topic, rows, vector_values(values, number))
+    is_due, waits = is_encoder_due(model, published.vectors, number)
+    if not is_due:
+        return VectorUpserts(items, values), waits
+    value = encoder_value(model.neural.encoder, number)
+    return VectorUpserts(
+        items,
+        values,
+        OutputRecord(topic, ENCODER_KEY, value),
+        formats.row_hash(topic, ENCODER_KEY, value),
+        int(model.neural_moments.n_steps[0]),
+    ), waits
+
+
 def _related_values(
     number: int, model: ModelState, rows: Int64Array, settings: Publish, watermark_ms: int | None
 ) -> list[bytes]:
@@ -209,4 +286,6 @@ def _tombstones(departed: Sequence[bytes], published: PublishedRows, settings: P
             tombstones.append(OutputRecord(settings.scores_topic, key, None))
         if hashes.related:
             tombstones.append(OutputRecord(settings.related_topic, key, None))
+        if hashes.vector and settings.vectors:
+            tombstones.append(OutputRecord(settings.vectors_topic, key, None))
     return tombstones

@@ -26,6 +26,7 @@ from prometheus_client import CollectorRegistry
 from consumer.errors import Fatal
 from consumer.settings import TelemetrySettings
 from consumer.status.board import Board
+from consumer.telemetry.connections import Connections
 from consumer.telemetry.health import Health
 from consumer.telemetry.pages import Page, Site
 
@@ -55,7 +56,7 @@ class HttpLimits:
     """For taking the whole answer."""
     request_bytes: int = 8192
     connections: int = 32
-    """At once; a further one is closed unanswered."""
+    """At once; a further one takes the place of the one that has kept the server waiting for longest."""
 
 
 class TelemetryServer:
@@ -85,9 +86,10 @@ class TelemetryServer:
         return f"http://{f'[{self.host}]' if ':' in self.host else self.host}:{self.port}"
 
     def stop(self) -> None:
-        """Stop listening and free the port. Doesn't wait for clients; may be called twice."""
+        """Stop listening, hang up on clients and free the port; may be called twice."""
         self._server.shutdown()
         self._server.server_close()
+        self._server.connections.end()
         self._thread.join()
 
 
@@ -125,7 +127,6 @@ class _Request(BaseHTTPRequestHandler):
     """One connection: a request, an answer, closed (HTTP/1.0)."""
 
     server: _Server
-    default_request_version = "HTTP/1.0"  # of 0.9 the answer would have neither a status nor headers
     error_content_type = "text/plain"
     error_message_format = "%(code)d %(message)s\n"
 
@@ -145,6 +146,7 @@ class _Request(BaseHTTPRequestHandler):
     def parse_request(self) -> bool:
         if not super().parse_request():
             return False
+        self.server.connections.has_asked(self.connection)
         self.connection.settimeout(self.server.limits.answer_s)  # sendall counts it for the answer as a whole
         if self.command in ("GET", "HEAD"):
             return True
@@ -171,6 +173,10 @@ class _Request(BaseHTTPRequestHandler):
         if self.command != "HEAD":
             self.wfile.write(page.body)
 
+    def send_response_only(self, code: int, message: str | None = None) -> None:
+        self.request_version = "HTTP/1.0"  # in answer to 0.9 there would be neither a status nor headers
+        super().send_response_only(code, message)
+
     def end_headers(self) -> None:
         for name, value in SECURITY_HEADERS:
             self.send_header(name, value)
@@ -190,34 +196,25 @@ class _Request(BaseHTTPRequestHandler):
 
 class _Server(ThreadingHTTPServer):
     daemon_threads = True
-    request_queue_size = 64
+    request_queue_size = 1_024  # where they are many at once, whoever finds it full is kept waiting for a second
 
     def __init__(self, family: socket.AddressFamily, address: tuple[str, int], site: Site, limits: HttpLimits) -> None:
         self.address_family = family
         self.site = site
         self.limits = limits
-        self._slots = threading.BoundedSemaphore(limits.connections)
+        self.connections = Connections(limits.connections)
         super().__init__(address, _Request)
 
     def server_bind(self) -> None:
         TCPServer.server_bind(self)  # HTTPServer's would ask the DNS for this host's name, which may hang
         self.server_name, self.server_port = str(self.server_address[0]), self.server_address[1]
 
-    def process_request(self, request: Any, client_address: Any) -> None:
-        if not self._slots.acquire(blocking=False):
-            self.shutdown_request(request)
-            return
-        try:
-            super().process_request(request, client_address)
-        except BaseException:
-            self._slots.release()
-            raise
+    def verify_request(self, request: Any, client_address: Any) -> bool:
+        return self.connections.admit(request)
 
-    def process_request_thread(self, request: Any, client_address: Any) -> None:
-        try:
-            super().process_request_thread(request, client_address)
-        finally:
-            self._slots.release()
+    def shutdown_request(self, request: Any) -> None:
+        self.connections.forget(request)
+        super().shutdown_request(request)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """An error of ours, since those of clients are caught before; the others are served on."""

@@ -68,16 +68,13 @@ def write_first_checkpoint(deployment: Deployment, state: AllState, positions: P
     )
     publisher.announce(epoch, deployment.clock.wall_s())
     version, reserved = _versions(standing, store, names)
-    publish = settings.publish
     notes = Notes(
         epoch=epoch,
         version=version,
         reserved_version=reserved,
         input_positions=dict(positions),
         output_positions={},
-        output_partitions={
-            topic: len(deployment.log.partitions(topic)) for topic in (publish.scores_topic, publish.related_topic)
-        },
+        output_partitions={topic: len(deployment.log.partitions(topic)) for topic in settings.publish.row_topics},
         dead_letter_positions={},
         watermark_ms=None,
         saved_at=formats.timestamp(deployment.clock.wall_s()),

@@ -15,7 +15,7 @@ from consumer.errors import CorruptCheckpoint, Fatal
 from consumer.messages import Int32Array, Int64Array
 from consumer.models import item_to_item
 from consumer.models.item_to_item import LANDMARK_MS
-from consumer.models.knowledge import Chances, Counts, Knowledge, Related
+from consumer.models.knowledge import Chances, Counts, Knowledge, Network, Related
 from consumer.models.state import ModelState
 from consumer.ports import CheckpointStore
 from consumer.settings import Settings
@@ -78,6 +78,7 @@ def learned_by(model: ModelState) -> Knowledge:
         item_to_item=_related(model, live, as_of_ms),
         repeat=Chances(model.repeat.chance.copy(), model.repeat.n_events.copy()),
         fusion=Chances(model.fusion.chance.copy(), model.fusion.n_samples.copy()),
+        neural=_network(model, live),
     )
 
 
@@ -95,3 +96,12 @@ def _related(model: ModelState, live: Int64Array, as_of_ms: float) -> Related:
     place[live] = np.arange(len(live), dtype=np.int32)
     weight = (arrays.weight[live] * fresh).astype(np.float32)
     return Related(place[arrays.neighbour[live]], weight, arrays.counts[live] * fresh)
+
+
+def _network(model: ModelState, live: Int64Array) -> Network | None:
+    """Vectors keep their length: it is what makes old ones move less."""
+    if not model.settings.models.neural.enabled:
+        return None
+    items, encoder = model.neural.items, model.neural.encoder
+    vector = items.vector[live] * (items.scale[live] > 0.0)[:, None]
+    return Network(vector, type(encoder)(*(array.copy() for array in encoder)))

@@ -10,8 +10,8 @@ from __future__ import annotations
 import numpy as np
 
 from consumer.errors import Fatal
-from consumer.messages import Float64Array, Int32Array
-from consumer.models.knowledge import Chances, Counts, Knowledge, Related
+from consumer.messages import Float64Array, Int32Array, Int64Array
+from consumer.models.knowledge import Chances, Counts, Knowledge, Network, Related
 from consumer.models.seeding import REMEMBERED
 from consumer.snapshots.catalogue import Catalogue
 from consumer.snapshots.formats import Manifest
@@ -34,7 +34,14 @@ def told_by(manifest: Manifest, catalogue: Catalogue) -> Knowledge:
         item_to_item=Related(place[catalogue.neighbour[live]], weight, catalogue.count[live] * fresh),
         repeat=_chances(manifest, "repeat.chance"),
         fusion=_chances(manifest, "fusion.chance"),
+        neural=_network(catalogue, live),
     )
+
+
+def _network(catalogue: Catalogue, live: Int64Array) -> Network | None:
+    """Where it is published."""
+    vectors = catalogue.vectors
+    return Network(vectors.vector[live], vectors.encoder) if vectors.is_complete else None
 
 
 def _counts(manifest: Manifest, scores: Float64Array) -> Counts:

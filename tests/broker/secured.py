@@ -1,12 +1,11 @@
-"""A real broker that asks who comes and what he may: SASL in the clear and over TLS, SCRAM and PLAIN, and ACLs."""
+"""A real broker that asks who comes and what he may: SASL in the clear and over TLS, certificates of clients, ACLs."""
 
 from __future__ import annotations
 
 import shutil
-import subprocess
 import tempfile
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from functools import cached_property
 from pathlib import Path
 from types import TracebackType
@@ -27,7 +26,7 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]  # re-exported
     UserScramCredentialUpsertion,
 )
 
-from tests.broker import jars
+from tests.broker.certificates import Authority
 from tests.broker.local import BrokerFailed, LocalBroker
 from tests.broker.properties import LOOPBACK, Listener, free_port
 
@@ -37,31 +36,48 @@ PASSWORD: Final = "correct horse battery staple"
 
 VISIBLE_TIMEOUT_S: Final = 30.0
 _MECHANISMS: Final = (ScramMechanism.SCRAM_SHA_256, ScramMechanism.SCRAM_SHA_512)
-_STORE_PASSWORD: Final = "changeit"
 _SCRAM: Final = "org.apache.kafka.common.security.scram.ScramLoginModule required;"
 _PLAIN: Final = f'org.apache.kafka.common.security.plain.PlainLoginModule required user_{PLAIN_USER}="{PASSWORD}";'
 _JAAS: Final = {"scram-sha-256": _SCRAM, "scram-sha-512": _SCRAM, "plain": _PLAIN}
+_OVER_TLS: Final = "scram-sha-512"
+"""The one mechanism of the doors that speak TLS."""
 
 
 class SecuredBroker:
-    """One node with three doors, closed at the end of the `with` block.
+    """One node with several doors, closed at the end of the `with` block.
 
     `open_servers` asks for nothing and lets its client do everything: for a test to prepare and to look. Who comes by
-    `sasl_servers` or `sasl_ssl_servers` has to sign in as a user, and may do only what ACLs allow that user.
+    `sasl_servers` or `sasl_ssl_servers` has to sign in as a user, by `mutual_servers` to show a certificate whose
+    common name is a user's, and may do only what ACLs allow that user. The certificate of `misnamed_servers` is that of
+    another host, that of `expired_servers` has expired.
     Raises BrokerFailed, or `jars.NoJars`.
     """
 
     def __init__(self) -> None:
         self._folder = Path(tempfile.mkdtemp(prefix="freshrank-keys-"))
-        self.ca_file = self._folder / "ca.pem"
-        """For clients of `sasl_ssl_servers`: what the broker's certificate is checked against."""
-        self.sasl_servers = f"{LOOPBACK}:{free_port()}"
-        self.sasl_ssl_servers = f"{LOOPBACK}:{free_port(but=int(self.sasl_servers.split(':')[1]))}"
-        doors = {"SASL_PLAINTEXT": self.sasl_servers, "SASL_SSL": self.sasl_ssl_servers}
-        self._broker = LocalBroker(
-            self._properties(doors),
-            listeners=[Listener(name, name, address, address) for name, address in doors.items()],
+        self.authority = Authority(self._folder, "trusted")
+        """Signed the broker's certificates, and those of the clients that it lets in."""
+        self.stranger = Authority(self._folder, "stranger")
+        """Nobody trusts it."""
+        ports = iter(_free_ports(5))
+        self.sasl_servers, self.sasl_ssl_servers, self.mutual_servers, self.misnamed_servers, self.expired_servers = (
+            f"{LOOPBACK}:{port}" for port in ports
         )
+        doors = (
+            ("SASL_PLAINTEXT", "SASL_PLAINTEXT", self.sasl_servers),
+            ("SASL_SSL", "SASL_SSL", self.sasl_ssl_servers),
+            ("MUTUAL", "SSL", self.mutual_servers),
+            ("MISNAMED", "SASL_SSL", self.misnamed_servers),
+            ("EXPIRED", "SASL_SSL", self.expired_servers),
+        )
+        self._broker = LocalBroker(
+            self._properties(), listeners=[Listener(name, kind, where, where) for name, kind, where in doors]
+        )
+
+    @property
+    def ca_file(self) -> Path:
+        """For clients over TLS: what the broker's certificate is checked against."""
+        return self.authority.ca_file
 
     @property
     def open_servers(self) -> str:
@@ -96,7 +112,6 @@ class SecuredBroker:
 
     def __enter__(self) -> SecuredBroker:
         try:
-            self._make_certificate()
             self._broker.start()
         except BaseException:
             self.close()
@@ -138,47 +153,39 @@ class SecuredBroker:
                 raise BrokerFailed(f"after {VISIBLE_TIMEOUT_S:g} s still not so: {what}")
             time.sleep(0.02)
 
-    def _properties(self, doors: Iterable[str]) -> dict[str, str]:
+    def _properties(self) -> dict[str, str]:
         properties = {
             "authorizer.class.name": "org.apache.kafka.metadata.authorizer.StandardAuthorizer",
             "super.users": "User:ANONYMOUS",  # whoever comes by the open door, the broker itself included
+            "ssl.principal.mapping.rules": "RULE:^.*CN=([^,]+).*$/$1/",
             "sasl.enabled.mechanisms": ",".join(name.upper() for name in _JAAS),
-            "ssl.keystore.location": str(self._store),
-            "ssl.keystore.password": _STORE_PASSWORD,
-            "ssl.keystore.type": "PKCS12",
+            **_at("sasl_plaintext", {f"{mechanism}.sasl.jaas.config": jaas for mechanism, jaas in _JAAS.items()}),
+            **_at("mutual", {"ssl.client.auth": "required", **_pem("truststore", self.authority.ca_file)}),
         }
-        for door in doors:
-            for mechanism, jaas in _JAAS.items():
-                properties[f"listener.name.{door.lower()}.{mechanism}.sasl.jaas.config"] = jaas
+        stores = {
+            "sasl_ssl": self.authority.store("broker", LOOPBACK, "localhost"),
+            "mutual": self.authority.store("mutual", LOOPBACK, "localhost"),
+            "misnamed": self.authority.store("misnamed", "elsewhere.example"),
+            "expired": self.authority.store("expired", LOOPBACK, "localhost", days_left=-1),
+        }
+        for door, store in stores.items():
+            properties |= _at(door, _pem("keystore", store))
+            if door != "mutual":
+                jaas = {"sasl.enabled.mechanisms": _OVER_TLS.upper(), f"{_OVER_TLS}.sasl.jaas.config": _SCRAM}
+                properties |= _at(door, jaas)
         return properties
 
-    @property
-    def _store(self) -> Path:
-        return self._folder / "broker.p12"
 
-    def _make_certificate(self) -> None:
-        """A certificate of the broker that is its own authority, by the tool that every Java brings along."""
-        store = [
-            "-keystore",
-            str(self._store),
-            "-storetype",
-            "PKCS12",
-            "-storepass",
-            _STORE_PASSWORD,
-            "-alias",
-            "broker",
-        ]
-        self._keytool(
-            "-genkeypair", *store, "-keyalg", "EC", "-dname", "CN=freshrank-test", "-validity", "7",
-            "-ext", f"san=ip:{LOOPBACK},dns:localhost",
-        )  # fmt: skip
-        self._keytool("-exportcert", "-rfc", *store, "-file", str(self.ca_file))
+def _at(door: str, properties: Mapping[str, str]) -> dict[str, str]:
+    return {f"listener.name.{door}.{key}": value for key, value in properties.items()}
 
-    def _keytool(self, *arguments: str) -> None:
-        java = jars.java()
-        if java is None:
-            raise BrokerFailed("no Java here to make a certificate with")
-        command = [str(java.resolve().with_name("keytool")), *arguments]
-        answer = subprocess.run(command, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL)
-        if answer.returncode != 0:
-            raise BrokerFailed(f"the broker's certificate could not be made:\n{answer.stdout}{answer.stderr}")
+
+def _pem(store: str, file: Path) -> dict[str, str]:
+    return {f"ssl.{store}.type": "PEM", f"ssl.{store}.location": str(file)}
+
+
+def _free_ports(n: int) -> set[int]:
+    found: set[int] = set()
+    while len(found) < n:
+        found.add(free_port())
+    return found

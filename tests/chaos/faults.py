@@ -144,18 +144,21 @@ def stopped_while_the_disk_is_full(s: Stretch) -> None:
 
 
 def newest_checkpoint_truncated(s: Stretch) -> None:
+    s.await_two_checkpoints()
     s.worker.kill()
     s.medium.truncate_newest(s.rng)
     _restarts_from_an_older_one(s)
 
 
 def newest_checkpoint_has_a_flipped_bit(s: Stretch) -> None:
+    s.await_two_checkpoints()
     s.worker.kill()
     s.medium.flip_a_bit_of_newest(s.rng)
     _restarts_from_an_older_one(s)
 
 
 def listing_of_the_newest_checkpoint_has_a_flipped_bit(s: Stretch) -> None:
+    s.await_two_checkpoints()
     s.worker.kill()
     s.medium.flip_a_bit_of_listing(s.rng)
     _restarts_from_an_older_one(s)
@@ -167,6 +170,7 @@ def _restarts_from_an_older_one(s: Stretch) -> None:
 
 
 def base_of_the_next_checkpoint_damaged(s: Stretch) -> None:
+    s.await_two_checkpoints()
     s.medium.flip_a_bit_of_newest(s.rng)
     s.await_new_checkpoint()
     s.goes_on()

@@ -219,6 +219,10 @@ class Stretch:
         before = self.newest_checkpoint()
         self._until(lambda: self.newest_checkpoint() > before, "a checkpoint is saved again")
 
+    def await_two_checkpoints(self) -> None:
+        """One that may be damaged, and one to be fallen back to."""
+        self._until(lambda: len(list(self.medium.directory.glob("checkpoint-*"))) >= 2, "a second checkpoint is saved")
+
     def outlive_older_checkpoints(self) -> None:
         """Until none is left to be fallen back to that knows less than the ledger says is lost."""
         for _ in range(3):

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import errno
 import os
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from consumer.checkpoints import exchange, listing
+from consumer.checkpoints import erasures, exchange, listing
 from consumer.checkpoints.listing import Entry
 from consumer.checkpoints.local_store import LocalStore
 from consumer.errors import CorruptCheckpoint, Fatal
@@ -120,7 +121,19 @@ def test_a_directory_that_cannot_be_made_is_fatal_and_named(tmp_path: Path) -> N
 
 @pytest.mark.parametrize(
     "array",
-    ["../../outside", "/etc/passwd", "..", ".", "", "a/b", "a\x00b", "a..b", "contents.json/x", "new\nline"],
+    [
+        "contents.json",
+        "../../outside",
+        "/etc/passwd",
+        "..",
+        ".",
+        "",
+        "a/b",
+        "a\x00b",
+        "a..b",
+        "contents.json/x",
+        "new\nline",
+    ],
 )
 def test_a_name_that_leads_out_of_the_checkpoint_is_refused(store: LocalStore, tmp_path: Path, array: str) -> None:
     listed(tmp_path, {array: Entry("|u1", (4,), 0)})
@@ -136,7 +149,9 @@ def test_a_name_that_leads_out_of_the_checkpoint_is_refused(store: LocalStore, t
         ("|O8", (1,), "type"), ("<U4", (1,), "type"), (">i8", (1_000,), "type"), ("<i3", (1,), "type"),
         ("", (1,), "type"),
         ("<i8", (-1_000,), "impossible shape"), ("<i8", (-1, -1_000), "impossible shape"),
-        ("<i8", (1 << 62, 4), "impossible shape"), ("<i8", (1 << 35,), "bytes where"), ("<i8", (2_000,), "bytes where"),
+        ("<i8", (1 << 62, 4), "impossible shape"), ("<i8", (1 << 62, 1 << 62, 0), "impossible shape"),
+        ("<i8", (1 << 70, 0), "impossible shape"), ("<i8", (1,) * 100, "impossible shape"),
+        ("<i8", (1 << 35,), "bytes where"), ("<i8", (2_000,), "bytes where"),
         ("<f8", (1_000, 0), "bytes where"),
     ],
 )  # fmt: skip
@@ -169,6 +184,24 @@ def test_a_later_format_is_refused_by_its_number(
     monkeypatch.undo()
     with pytest.raises(CorruptCheckpoint, match="format 2 is not known to this version, which reads 1"):
         store.notes(name_of(1))
+
+
+NAMES_THAT_LEAD_OUT = (
+    "../elsewhere/{0}", "{0}/../../elsewhere/{0}", "{0}/../{0}", "./{0}", "{outside}/{0}", "elsewhere", "", ".", "..",
+    "{0}\x00", "{0}\n", "{0}/",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("name", NAMES_THAT_LEAD_OUT)
+def test_a_checkpoint_is_looked_for_in_the_directory_only(tmp_path: Path, name: str) -> None:
+    """A request to roll back names one, in a file that somebody else may have written."""
+    inside, outside = LocalStore(tmp_path / "inside"), LocalStore(tmp_path / "elsewhere")
+    for store in (inside, outside):
+        save(store, name_of(1), ARRAYS)
+    named = name.format(name_of(1), outside=tmp_path / "elsewhere")
+    for read in (inside.notes, inside.arrays, inside.n_bytes, partial(inside.array, array="t.a")):
+        with pytest.raises(CorruptCheckpoint, match="is not the name of a checkpoint"):
+            read(named)
 
 
 @pytest.mark.parametrize("name", ["", ".", "..", "../elsewhere", "inner/part", "/"])
@@ -215,3 +248,90 @@ def test_two_directories_exchange_their_names(tmp_path: Path, monkeypatch: pytes
     exchange.exchange(one, other)
     assert ((one / "was").read_text(), (other / "was").read_text()) == ("other", "one")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["one", "other"]
+
+
+@pytest.mark.parametrize("file", FILES)
+@pytest.mark.parametrize("kind", ["link", "device", "pipe"])
+def test_what_is_no_regular_file_is_never_opened(store: LocalStore, tmp_path: Path, file: str, kind: str) -> None:
+    path = tmp_path / name_of(1) / file
+    if kind == "link":  # to what it was
+        path.rename(tmp_path / "elsewhere")
+        path.symlink_to(tmp_path / "elsewhere")
+    elif kind == "device":
+        path.unlink()
+        path.symlink_to("/dev/zero")
+    else:
+        path.unlink()
+        os.mkfifo(path)
+    for read in (lambda: store.arrays(name_of(1)), lambda: LocalStore(tmp_path).begin(name_of(1))):
+        with pytest.raises((CorruptCheckpoint, OSError), match="no regular file"):
+            read()
+
+
+def test_an_empty_array_is_no_reason_to_read_a_device(store: LocalStore, tmp_path: Path) -> None:
+    (tmp_path / name_of(1) / "z").symlink_to("/dev/zero")  # its size is said to be 0
+    listed(tmp_path, {"z": Entry("|u1", (0,), 0)})
+    with pytest.raises(CorruptCheckpoint, match="no regular file"):
+        store.arrays(name_of(1))
+
+
+def test_a_link_to_a_checkpoint_is_none(store: LocalStore, tmp_path: Path) -> None:
+    (tmp_path / name_of(2)).symlink_to(tmp_path / name_of(1))
+    assert store.names() == [name_of(1)]
+
+
+@pytest.mark.parametrize(
+    "name", ["checkpoint-7", "checkpoint-" + "9" * 30 + "-1", "checkpoint-1-2-3-4", "checkpoint-\u0663-1"]
+)
+def test_a_name_that_no_worker_gives_says_nothing_about_epochs(store: LocalStore, tmp_path: Path, name: str) -> None:
+    (tmp_path / name).mkdir()
+    assert store.names() == [name_of(1)]
+
+
+@pytest.mark.parametrize("name", ["unfinished-x", "removed-x"])
+def test_what_cannot_be_cleared_away_stops_no_checkpoint(store: LocalStore, tmp_path: Path, name: str) -> None:
+    (tmp_path / name).symlink_to(tmp_path / name_of(1))
+    os.utime(tmp_path / name_of(1), (0, 0))
+    save(store, name_of(2), {"a": np.zeros(3)})
+    assert store.names() == [name_of(1), name_of(2)]
+
+
+def test_contents_with_holes_are_not_read(store: LocalStore, tmp_path: Path) -> None:
+    os.truncate(tmp_path / name_of(1) / "contents.json", 1 << 40)
+    with pytest.raises(CorruptCheckpoint, match="more than"):
+        store.notes(name_of(1))
+
+
+def test_arrays_that_no_memory_holds_are_not_read(store: LocalStore, tmp_path: Path) -> None:
+    os.truncate(tmp_path / name_of(1) / "t.a", 1 << 43)
+    listed(tmp_path, {"t.a": Entry("<i8", (1 << 40,), 0)})
+    with pytest.raises(CorruptCheckpoint, match="and this machine has"):
+        store.arrays(name_of(1))
+
+
+@pytest.mark.parametrize("kind", ["directory", "pipe", "holes", "link"])
+def test_a_request_that_is_no_small_file_reads_as_an_empty_one(store: LocalStore, tmp_path: Path, kind: str) -> None:
+    put(tmp_path / "request.json", kind)
+    assert store.request() == b""
+
+
+@pytest.mark.parametrize("kind", ["directory", "pipe", "holes", "link"])
+def test_a_request_to_forget_that_is_no_small_file_is_told_and_forgets_nobody(
+    store: LocalStore, tmp_path: Path, caplog: pytest.LogCaptureFixture, kind: str
+) -> None:
+    (tmp_path / "erasures").mkdir()
+    put(tmp_path / "erasures" / "000000000001.json", kind)
+    assert erasures.requests_after(store, 0) == [(1, erasures.NOBODY)]
+    assert [record.message for record in caplog.records] == ["a request to forget users cannot be read; ask again"]
+
+
+def put(path: Path, kind: str) -> None:
+    if kind == "directory":
+        path.mkdir()
+    elif kind == "pipe":
+        os.mkfifo(path)
+    elif kind == "link":
+        path.symlink_to("/dev/zero")
+    else:
+        path.touch()
+        os.truncate(path, 1 << 40)

@@ -15,7 +15,8 @@ import pytest
 
 from consumer.checkpoints import contents, requests
 from consumer.checkpoints.contents import GOOD, HELD
-from consumer.checkpoints.local_store import CONTENTS, REQUEST, LocalStore
+from consumer.checkpoints.listing import CONTENTS
+from consumer.checkpoints.local_store import REQUEST, LocalStore
 from consumer.checkpoints.requests import RollbackRequest
 from consumer.settings import Settings
 from tests.checkpoints.states import notes_of

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from consumer.evaluation.protocols import Examination, Protocol
-from consumer.evaluation.questions import EveryEvent, PublishedQuestions
+from consumer.evaluation.questions import EveryEvent, PublishedQuestions, Questions, SomeSessions
 from consumer.learning import quality
 from consumer.settings import Settings
 from tests.learning.states import World
@@ -29,8 +29,12 @@ def stream() -> list[Event]:
     return [row._replace(at_s=5.0 * i, partition=0) for i, row in enumerate(rows)]
 
 
-def examined(protocol: Protocol, rows: Sequence[Event], *, known_only: bool, places: Sequence[int] = ()) -> Examination:
-    questions = PublishedQuestions() if known_only else EveryEvent()
+def examined(
+    protocol: Protocol, rows: Sequence[Event], *, known_only: bool, places: Sequence[int] = (), one_in: int = 1
+) -> Examination:
+    questions: Questions = PublishedQuestions() if known_only else EveryEvent()
+    if one_in > 1:
+        questions = SomeSessions(questions, one_in)
     found = Examination(small(), protocol, questions, round(PERIOD_S * 1000))
     batch = admitted(rows)
     for start, stop in cut(len(rows), places):
@@ -113,6 +117,16 @@ def test_both_protocols_ask_the_same_questions() -> None:
     live, frozen = (examined(protocol, rows, known_only=True).answers() for protocol in Protocol)
     assert np.array_equal(live.period, frozen.period)
     assert np.array_equal(live.session, frozen.session)
+
+
+@pytest.mark.parametrize("protocol", Protocol)
+def test_of_some_sessions_the_same_is_asked_as_when_all_are(protocol: Protocol) -> None:
+    rows = stream()
+    every, some = (examined(protocol, rows, known_only=True, one_in=n).answers() for n in (1, 3))
+    of_some = every.where(every.session % np.uint64(3) == 0)
+    assert 0 < len(some) < len(every)
+    assert np.array_equal(some.ranks, of_some.ranks)
+    assert np.array_equal(some.session, of_some.session)
 
 
 def test_an_item_that_just_repeats_is_noted() -> None:

@@ -10,7 +10,7 @@ import numpy as np
 from consumer.byte_column import ByteColumn
 from consumer.errors import MalformedEvent
 from consumer.events.hashing import coordinates_as_bytes, hash_text, hash_text_32, hash_topic
-from consumer.events.reference import ReferenceDecoder
+from consumer.events.reference import DecodedEvent, ReferenceDecoder
 from consumer.events.scanner import Coordinates, empty_columns, rules_of, scan
 from consumer.messages import EventBatch, Outcome, RecordBatch
 from consumer.settings import Input
@@ -107,6 +107,11 @@ def reference_row(
         event = ReferenceDecoder(settings, keeps_features=keeps_features).decode(value, timestamp_ms)
     except MalformedEvent as error:
         return (Outcome(error.reason),)
+    return row_of(event, offset)
+
+
+def row_of(event: DecodedEvent, offset: int) -> Row:
+    """An event in the form of `rows_of`."""
     if event.event_type is None:
         return (Outcome.IGNORED_TYPE,)
     event_id = event.event_id or coordinates_as_bytes(hash_topic(TOPIC), 3, offset)

@@ -7,7 +7,7 @@ import math
 import pytest
 
 from consumer.errors import MalformedEvent
-from consumer.events.reference import DecodedEvent, ReferenceDecoder
+from consumer.events.reference import MAX_DEPTH, DecodedEvent, ReferenceDecoder
 from consumer.messages import Outcome
 from consumer.settings import Input
 from tests.events.batches import NOW_MS, event_json
@@ -68,7 +68,7 @@ def test_members_that_are_not_known_may_be_anything() -> None:
         (b"[]", "Expected `object`, got `array`"),
         (event_json() + b"x", "JSON is malformed: trailing characters"),
         (b'{"x": "\xff"}', "byte 7 is not UTF-8"),
-        (b'{"x":' + b"[" * 100_000 + b"]" * 100_000 + b"}", "recursion"),
+        (b'{"x":' + b"[" * 100_000 + b"]" * 100_000 + b"}", "nested deeper than 100"),
         (rb'{"x": "\ud800"}', "Input data was truncated"),
     ],
 )
@@ -194,3 +194,27 @@ def test_a_missing_time_falls_back_to_the_records_own_if_configured() -> None:
     with pytest.raises(MalformedEvent, match="event_time: -1, the record's timestamp, is earlier") as caught:
         decoded(record, timestamp_ms=-1, missing_event_time="record_timestamp")
     assert caught.value.reason == Outcome.TIME_OUT_OF_RANGE
+
+
+def nested(n: int) -> bytes:
+    """An event with a member that is nested so deep, the event itself counted; its strings are full of brackets."""
+    opened, closed = b'{"[":[' * ((n - 1) // 2) + b"[" * ((n - 1) % 2), b"]" * ((n - 1) % 2) + b"]}" * ((n - 1) // 2)
+    return event_json(note='\\"[{')[:-1] + b', "context": ' + opened + closed + b"}"
+
+
+def on_a_deeper_stack(n: int, value: bytes) -> DecodedEvent:
+    return on_a_deeper_stack(n - 1, value) if n else decoded(value)
+
+
+@pytest.mark.parametrize("n_frames", [0, 800])
+def test_how_deep_a_record_may_be_nested_does_not_depend_on_who_decodes_it(n_frames: int) -> None:
+    assert on_a_deeper_stack(n_frames, nested(MAX_DEPTH)).item_id == b"i-1"
+    for depth in (MAX_DEPTH + 1, 200, 950, 100_000):
+        with pytest.raises(MalformedEvent, match="nested deeper than 100") as caught:
+            on_a_deeper_stack(n_frames, nested(depth))
+        assert caught.value.reason == Outcome.UNDECODABLE
+
+
+def test_brackets_in_strings_nest_nothing() -> None:
+    assert decoded(event_json(note="[{" * 1_000 + '"\\[')).item_id == b"i-1"
+    assert decoded(event_json(context=[[]] * 1_000)).item_id == b"i-1"

@@ -315,7 +315,7 @@ def test_a_row_that_is_given_to_another_inherits_nothing() -> None:
     neural.forget_item(world.arrays.items, 4)
     for each in (world, fresh):
         neural_training.begin(each.arrays.items, np.array([4]), each.neighbours)
-    for array, first in zip(world.arrays.items, fresh.arrays.items, strict=True):
+    for array, first in zip(map(np.asarray, world.arrays.items), map(np.asarray, fresh.arrays.items), strict=True):
         assert array[4].tobytes() == first[4].tobytes()
 
 

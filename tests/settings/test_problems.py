@@ -64,7 +64,7 @@ def test_an_unknown_key_is_answered_with_the_nearest_known_one(
         ("a: 1\n---\nb: 2\n", "1.yaml:2: is not valid YAML: expected a single document"),
         ("input:\n  event_types: {on: 1}\n", "1.yaml:2: input.event_types: YAML reads a key here as True"),
         ("model: !!python/name:os.system\n", "1.yaml:1: model: has a value or key that cannot be read"),
-        ("batch: &b {max_events: *b}\n", "1.yaml:1: batch.max_events.max_events: is nested without end"),
+        ("batch: &b {max_events: *b}\n", "1.yaml:1: is not valid YAML: it is nested without end"),
         ("input: topic\n", "1.yaml:1: input: is a section: it takes keys below it, not topic"),
         ("batch:\n  max_events: yes\n", "1.yaml:2: batch.max_events: must be a number, got true"),
         ("batch: {max_wait_s: 1e400}\n", "1.yaml:1: batch.max_wait_s: must be a finite number"),

@@ -4,7 +4,7 @@ import http.client
 import json
 import socket
 from collections.abc import Iterator
-from contextlib import closing, suppress
+from contextlib import closing
 from dataclasses import dataclass
 
 import pytest
@@ -15,7 +15,7 @@ from consumer.errors import Fatal
 from consumer.settings import TelemetrySettings
 from consumer.status.board import Board
 from consumer.telemetry.health import Health
-from consumer.telemetry.http import HttpLimits, TelemetryServer
+from consumer.telemetry.http import TelemetryServer
 from consumer.telemetry.prometheus import PrometheusTelemetry
 from tests.telemetry.scrape import ManualClock, samples
 
@@ -42,23 +42,6 @@ def openmetrics(body: str) -> Iterator[Metric]:
 
 def raw(server: TelemetryServer) -> socket.socket:
     return socket.create_connection(("127.0.0.1", server.port), timeout=10)
-
-
-@pytest.fixture
-def strict_server(telemetry: PrometheusTelemetry, health: Health, board: Board) -> Iterator[TelemetryServer]:
-    """Gives up on slow and on talkative clients soon."""
-    limits = HttpLimits(request_s=0.2, request_bytes=2048)
-    server = TelemetryServer(TelemetrySettings(port=0), telemetry.registry, health, board, limits)
-    yield server
-    server.stop()
-
-
-@pytest.fixture
-def two_at_once(telemetry: PrometheusTelemetry, health: Health, board: Board) -> Iterator[TelemetryServer]:
-    limits = HttpLimits(request_s=3_600, connections=2)
-    server = TelemetryServer(TelemetrySettings(port=0), telemetry.registry, health, board, limits)
-    yield server
-    server.stop()
 
 
 def test_a_scrape_shows_what_was_reported(server: TelemetryServer, telemetry: PrometheusTelemetry) -> None:
@@ -153,53 +136,6 @@ def test_requests_are_not_logged(server: TelemetryServer, capfd: pytest.CaptureF
     assert capfd.readouterr() == ("", "")
 
 
-def test_a_slow_client_does_not_block_others(server: TelemetryServer) -> None:
-    with raw(server) as slow:
-        slow.sendall(b"GET /metrics HTTP/1.1\r\nHost: ")
-        assert ask(server, "/readyz").status == 503
-
-
-def test_a_client_that_sends_nothing_is_dropped(strict_server: TelemetryServer) -> None:
-    with raw(strict_server) as silent:
-        assert silent.recv(1) == b""
-
-
-def test_a_client_that_sends_a_byte_now_and_then_is_dropped_too(strict_server: TelemetryServer) -> None:
-    with raw(strict_server) as slow:
-        slow.settimeout(0.05)  # a byte this often, well within the limit for a request that goes on
-        for _ in range(100):
-            try:
-                slow.sendall(b"G")
-                assert slow.recv(1) == b""
-            except TimeoutError:
-                continue
-            except ConnectionError:
-                pass
-            return
-    pytest.fail("still connected after 100 bytes")
-
-
-def test_a_request_with_too_many_bytes_is_refused(strict_server: TelemetryServer) -> None:
-    with raw(strict_server) as greedy:
-        greedy.sendall(b"GET /metrics HTTP/1.1\r\n" + b"X-Filler: 0123456789\r\n" * 100)
-        assert greedy.recv(4096).startswith(b"HTTP/1.0 431 ")
-
-
-def test_more_connections_than_the_limit_are_closed_unanswered(two_at_once: TelemetryServer) -> None:
-    with raw(two_at_once), raw(two_at_once), raw(two_at_once) as third:
-        assert third.recv(1) == b""
-
-
-def test_a_connection_that_ended_makes_room(two_at_once: TelemetryServer) -> None:
-    with raw(two_at_once), raw(two_at_once):
-        pass
-    for _ in range(1_000):
-        with suppress(ConnectionError):  # the server may not yet have seen that both have gone
-            assert ask(two_at_once, "/nowhere").status == 404
-            return
-    pytest.fail("refused 1,000 times although nobody else is connected")
-
-
 def test_a_port_in_use_is_fatal_and_says_where_and_which_setting(
     server: TelemetryServer, telemetry: PrometheusTelemetry, health: Health, board: Board
 ) -> None:
@@ -227,15 +163,6 @@ def test_stopping_frees_the_port(telemetry: PrometheusTelemetry, health: Health,
 def test_stopping_twice_is_no_error(server: TelemetryServer) -> None:
     server.stop()
     server.stop()
-
-
-def test_stopping_does_not_wait_for_a_slow_client(telemetry: PrometheusTelemetry, health: Health, board: Board) -> None:
-    patient = TelemetryServer(TelemetrySettings(port=0), telemetry.registry, health, board, HttpLimits(request_s=3_600))
-    with raw(patient) as slow:
-        slow.sendall(b"GET ")
-        patient.stop()
-        with pytest.raises(ConnectionRefusedError):
-            raw(patient)
 
 
 def test_the_url_is_where_it_serves(server: TelemetryServer) -> None:

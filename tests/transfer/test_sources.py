@@ -150,7 +150,7 @@ def test_what_is_no_source_is_refused_with_the_ways_to_name_one() -> None:
 
 def test_an_unknown_member_is_refused_with_those_there_are() -> None:
     message = told(replace(PLAIN, sources=(".",), members=("popularity", "kosine")))
-    assert message == "unknown member kosine; there are popularity, item_to_item, repeat, fusion"
+    assert message == "unknown member kosine; there are popularity, item_to_item, repeat, fusion, neural"
 
 
 def test_two_deployments_are_one_too_many(tmp_path: Path) -> None:
