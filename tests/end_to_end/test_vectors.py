@@ -87,7 +87,7 @@ def test_the_readers_lists_are_the_workers_before_and_after_a_restart(model: Set
             assert worker.terminate() == 0
             until(lambda: reader.poll(0.1) or reader.caught_up(), "the last version is shown")
             assert reader.version >= version
-            histories = [[f"item-{i}" for i in rng.integers(N_ITEMS, size=rng.integers(1, 6))] for _ in range(50)]
+            histories = [[f"item-{i}" for i in rng.permutation(N_ITEMS)[: rng.integers(1, 6)]] for _ in range(50)]
             ours = own_lists(settings, histories, 10)
             theirs = [reader.recommend(history, 10) for history in histories]
             assert np.mean([set(a) == set(b) for a, b in zip(ours, theirs, strict=True)]) > 0.9
