@@ -19,7 +19,7 @@ from consumer.unreadable_json import UNREADABLE_JSON
 
 FORMAT = 1
 CONTENTS = "contents.json"
-DTYPES = frozenset(["|u1", "<i4", "<u4", "<i8", "<u8", "<f4", "<f8"])
+DTYPES = frozenset(["|u1", "<i4", "<u4", "<i8", "<u8", "<f2", "<f4", "<f8"])
 MAX_ENTRIES = 1 << 40
 MAX_DIMENSIONS = 8
 ARRAY_NAME = re.compile(r"[A-Za-z0-9_]+(\.[A-Za-z0-9_]+)*")

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from msgspec import UNSET
 
+from consumer.checkpoints.listing import DTYPES
 from consumer.errors import Fatal
 from consumer.models import neural
 from consumer.models.knowledge import Network
@@ -25,6 +26,7 @@ from consumer.snapshots.vector_format import (
     vector_values,
 )
 from consumer.snapshots.vector_selection import ENCODER_EVERY
+from consumer.term import new_state
 from consumer.transfer.from_version import told_by
 from tests.learning.states import World
 from tests.snapshots.worlds import MANIFESTS, N_PARTITIONS, RELATED, SCORES, Writer, committed, new_cluster, read_all
@@ -259,6 +261,12 @@ def test_what_readers_hold_of_vectors_is_in_the_checkpoint() -> None:
     again.restore(table, small)
     assert again.vectors.checksum == rows.vectors.checksum
     assert np.array_equal(again.vectors.vector[:n], rows.vectors.vector[:n])
+
+
+def test_every_type_of_array_is_one_that_a_checkpoint_takes() -> None:
+    state = new_state(with_vectors())
+    arrays = [array for table in state.tables().values() for array in table.arrays.values()]
+    assert {array.dtype.str for array in [*arrays, *state.small().values()]} <= DTYPES
 
 
 def test_a_network_can_start_from_published_topics() -> None:
