@@ -29,7 +29,7 @@ from consumer.status.identity import identity, instance_of
 from consumer.telemetry.health import Health
 from consumer.telemetry.http import TelemetryServer
 from consumer.telemetry.prometheus import PrometheusTelemetry
-from consumer.warm_up import load_kernels
+from consumer.warm_up import load_kernels, require_packages
 from consumer.worker import Ended
 
 logger = logging.getLogger(__name__)
@@ -50,6 +50,7 @@ def run(
     `on_serving` is told the address of its page and metrics as soon as they are served.
     """
     check_properties(settings)
+    require_packages(settings)
     allocator.keep_small()
     sys.setswitchinterval(SWITCH_INTERVAL_S)
     clock = SystemClock()

@@ -20,11 +20,6 @@ from consumer.errors import Fatal
 from consumer.kernel_cache import cache_root, is_writable
 from consumer.tables import Array
 
-MISSING = (
-    "models.neural.enabled is true, but its packages are not installed: pip install 'freshrank[neural]', or set it to "
-    "false"
-)
-
 
 class Batch(NamedTuple):
     """What a step learns from; R rows that it touches, B examples, N sampled items, L places of a history."""
@@ -81,7 +76,10 @@ def _jax() -> Any:
         import jax
         import optax  # noqa: F401 - said here, not at the first step
     except ImportError as error:
-        raise Fatal(MISSING) from error
+        raise Fatal(
+            "models.neural.enabled is true, but its packages are not installed: pip install 'freshrank[neural]', or "
+            "set it to false"
+        ) from error
     if not os.environ.get("JAX_PLATFORMS"):
         jax.config.update("jax_platforms", "cpu")
     if not os.environ.get("JAX_COMPILATION_CACHE_DIR") and is_writable(cache_root() / "steps"):

@@ -57,7 +57,9 @@ def note_compiled(way: str) -> None:
 
 
 def _note_of(way: str) -> Path:
-    return Path(_config.CACHE_DIR) / f"{way}.compiled"
+    # numba's index goes by where the sources lie: what another checkout compiled is of no use to this one.
+    checkout = hashlib.sha256(bytes(Path(__file__).resolve().parent)).hexdigest()[:8]
+    return Path(_config.CACHE_DIR) / f"{way}-{checkout}.compiled"
 
 
 _njit: Any = numba.njit  # its type knows neither `_nrt` nor what it returns

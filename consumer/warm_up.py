@@ -38,8 +38,7 @@ def load_kernels(settings: Settings, should_stop: Callable[[], bool]) -> None:
     """Compiled kernels, from the cache; where they aren't there, a process that ends puts them there, since what the
     compiler takes, most of a gigabyte, it keeps. A stop doesn't wait for it. Raises Fatal where a member is on whose
     packages are missing."""
-    if settings.models.neural.enabled:
-        gradient_step.require()
+    require_packages(settings)
     way = way_of(settings)
     if not kernels.is_compiled(way):
         logger.info("compiling the kernels for the first time on this machine: a minute or two")
@@ -52,6 +51,12 @@ def load_kernels(settings: Settings, should_stop: Callable[[], bool]) -> None:
     if not should_stop():
         compile_kernels(settings)
         kernels.note_compiled(way)
+
+
+def require_packages(settings: Settings) -> None:
+    """Raise Fatal where a member is on whose packages are missing."""
+    if settings.models.neural.enabled:
+        gradient_step.require()
 
 
 def way_of(settings: Settings) -> str:

@@ -61,9 +61,9 @@ def has_session_knn(sessions: SessionArrays) -> bool:
 
 
 @hot_kernel
-def _is_wide(sessions: SessionArrays, linear: LinearModel, nets: NeuralArrays) -> bool:
-    """Whether a member is on that readers don't have."""
-    return has_session_knn(sessions) or linear_model.is_on(linear) or neural.is_on(nets)
+def _is_wide(sessions: SessionArrays, linear: LinearModel, pool: Pool) -> bool:
+    """Whether a member is on that readers don't have, and was asked."""
+    return has_session_knn(sessions) or linear_model.is_on(linear) or bool(pool.n_proposed[NEURAL] != NONE)
 
 
 @hot_kernel
@@ -132,14 +132,14 @@ def recommend(
 ) -> None:
     """Fill `lists` as `recommend.recommend` does, and `pool` with what each member proposed; changes nothing else but
     working memory. `last_kind`: type of the history's latest event + 1, or 0; `asks_neural`: whether that member, if it
-    is on, is asked."""
+    is on, is asked; where it isn't, the list is the one without it."""
     n_listed = 0
     if n_history > 0:
         propose(models, is_live, history, n_history, now_ms, asks_neural, pool)
         pool.n_proposed[LINEAR] = NONE
-        if _is_wide(models.sessions, models.linear, models.neural):
+        if _is_wide(models.sessions, models.linear, pool):
             _gather(models, models.wide_logit, N_PROPOSERS, shares, n_live, now_ms, pool)
-            if neural.is_on(models.neural):
+            if pool.n_proposed[NEURAL] != NONE:
                 logit.describe_context(pool, n_history)
             if linear_model.is_on(models.linear):
                 linear_learning.judge(
@@ -161,7 +161,7 @@ def learn_sample(
 ) -> None:  # fmt: skip
     """The item came true where `recommend` has just filled the pool; steps are up to `factor` times longer than usual.
     `lists.listed` is working memory. How to weigh all members is learned only where all that are on were asked."""
-    if _is_wide(models.sessions, models.linear, models.neural):
+    if _is_wide(models.sessions, models.linear, pool):
         logit.note_faults(models.wide_logit, pool)
         if pool.n_proposed[NEURAL] != NONE or not neural.is_on(models.neural):
             logit.learn(models.wide_logit, pool, item, logit.step_of(models.wide_logit, factor))

@@ -15,13 +15,14 @@ from types import FrameType
 from rich.console import Console
 
 from tests.bench import freshness, item_scaling, loading, one_core, pipeline, replaying, resident
-from tests.bench.figures import BenchFailed, Figure, print_table, write_file
+from tests.bench.figures import BenchFailed, Figure, LeftOut, print_table, write_file
 from tests.broker import BrokerFailed, NoBroker, real_kafka
 from tests.broker.sources import all_sources
 
 MEASUREMENTS: Mapping[str, Callable[[str, Path], Figure]] = {
     "pipeline": pipeline.measure,
     "freshness": freshness.measure,
+    "neural_freshness": freshness.measure_with_neural,
     "resident": resident.measure,
     "load_records": loading.measure,
     "item_scaling": item_scaling.measure,
@@ -64,6 +65,8 @@ def _run(console: Console, names: Sequence[str], bootstrap_servers: str, folder:
         console.print(f"{name} ...")
         try:
             figures.append(MEASUREMENTS[name](bootstrap_servers, folder))
+        except LeftOut as reason:
+            console.print(f"{name} is left out: {reason}", markup=False)
         except BenchFailed as error:
             is_complete = False
             console.print(f"{name} could not be measured: {error}", markup=False)

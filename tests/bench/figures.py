@@ -22,6 +22,10 @@ class BenchFailed(Exception):
     """Something could not be measured; the message says what and why."""
 
 
+class LeftOut(Exception):
+    """Something is not measured here, for want of something optional; the message says what."""
+
+
 @dataclass(frozen=True, slots=True)
 class Figure:
     """One line of the table. `name` is its key in the file."""

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
 
 from consumer.messages import Float64Array, Positions
+from consumer.settings import Settings
 from consumer.telemetry.catalogue import AGE_BUCKETS_S, EVENT_TO_PUBLISH
 from consumer.telemetry.scraping import Scrape, scrape
 from tests.bench import children
-from tests.bench.figures import BenchFailed, Figure, at_most
+from tests.bench.figures import BenchFailed, Figure, LeftOut, at_most
 from tests.bench.input_log import InputLog
 from tests.bench.load import introduction, past_stream, produce
 from tests.bench.watching import Seen, Watcher
@@ -26,13 +28,29 @@ N_HISTORY = 1_000_000
 HISTORY_S = 3_600.0
 DRAIN_TIMEOUT_S = 180.0
 TARGET_S = 1.0
+NEURAL_SHARE = 0.1
 
 AGE = EVENT_TO_PUBLISH.name
 
 
 def measure(bootstrap_servers: str, folder: Path) -> Figure:
-    topic = "bench-freshness"
-    settings = settings_for(bootstrap_servers, "freshness", folder, input_topic=topic)
+    settings = settings_for(bootstrap_servers, "freshness", folder, input_topic="bench-freshness")
+    return _measured(settings, folder, "freshness_p99_s", "event to whole version at a reader")
+
+
+def measure_with_neural(bootstrap_servers: str, folder: Path) -> Figure:
+    """The same with the neural member on, trained on NEURAL_SHARE of the sessions."""
+    if find_spec("jax") is None:
+        raise LeftOut("needs the extra freshrank[neural]")
+    settings = settings_for(bootstrap_servers, "neural", folder, input_topic="bench-neural")
+    neural = settings.models.neural.model_copy(update={"enabled": True, "session_share": NEURAL_SHARE})
+    settings = settings.model_copy(update={"models": settings.models.model_copy(update={"neural": neural})})
+    meaning = f"the same with `neural` on, trained on {NEURAL_SHARE:.0%} of sessions"
+    return _measured(settings, folder, "neural_freshness_p99_s", meaning)
+
+
+def _measured(settings: Settings, folder: Path, name: str, meaning: str) -> Figure:
+    bootstrap_servers, topic = settings.kafka.bootstrap_servers, settings.input.topic
     create_topics(settings)
     _produce_history(bootstrap_servers, topic)
     log = InputLog(bootstrap_servers, topic)
@@ -45,6 +63,7 @@ def measure(bootstrap_servers: str, folder: Path) -> Figure:
                 "tests.bench.offering", bootstrap_servers, topic, *map(str, (RATE, RATE * SECONDS, N_USERS, N_ITEMS))
             )
             end = log.ends()
+            n_behind = N_ITEMS + N_HISTORY + RATE * SECONDS - n_learned(worker.metrics())
             watcher.wait_for(end, DRAIN_TIMEOUT_S)
             told = _told_by_worker(before, scrape(worker.url))
         versions = [seen for seen in watcher.seen if not _is_before(seen, start)]
@@ -62,11 +81,11 @@ def measure(bootstrap_servers: str, folder: Path) -> Figure:
         "rows_per_version": float(np.mean([seen.rows for seen in live])),
         "rows_waiting_max": max(seen.rows_waiting for seen in versions),
         "drained_after_s": drained_s,
+        "events_behind_at_the_end": n_behind,
         **offered,
         **told,
     }
-    meaning = f"event to whole version at a reader, p99, {RATE:,}/s, {N_ITEMS:,} items"
-    return at_most("freshness_p99_s", meaning, p99, TARGET_S, details, " s")
+    return at_most(name, f"{meaning}, p99, {RATE:,}/s, {N_ITEMS:,} items", p99, TARGET_S, details, " s")
 
 
 def _produce_history(bootstrap_servers: str, topic: str) -> None:

@@ -124,7 +124,7 @@ class CheckpointTarget(Target):
                 case ["flip" | "cut" as how, str(name), int(at)] if name in self._arrays and self._arrays[name].size:
                     data = bytearray(files.get(name, self._arrays[name].tobytes()))
                     if how == "cut":
-                        del data[at % len(data) :]
+                        del data[at % (len(data) + 1) :]
                     elif data:
                         data[at // 8 % len(data)] ^= 1 << at % 8
                     files[name] = bytes(data)

@@ -172,6 +172,10 @@ def test_a_network_that_is_not_asked_leaves_the_weights_of_all_members_where_the
     assert world.model.logit.n_learned[0] > 100
     assert world.model.wide_logit.n_learned[0] <= world.model.neural.counts[N_ASKED] == 1
     assert world.model.neural.counts[N_UNASKED] > 100
+    alone = World(small_settings()).learn(admitted(ROWS))
+    assert quality.summary(world.trainer.quality)[1]["ensemble"] == pytest.approx(
+        quality.summary(alone.trainer.quality)[1]["ensemble"], abs=0.01
+    )
 
 
 def test_what_was_done_last_and_the_hour_reach_the_judgement() -> None:

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import cache
+from importlib.util import find_spec
 from pathlib import Path
 
-from tests.quality import calibration, drift, featured, freshness, linear, published_rows, recall, switched
+from tests.quality import calibration, drift, featured, freshness, linear, neural, published_rows, recall, switched
 from tests.quality.document import Section
-from tests.quality.recorded import REES46, TAOBAO, Diginetica, require
+from tests.quality.recorded import REES46, TAOBAO, Absent, Diginetica, require
 
 
 @cache
@@ -64,6 +65,12 @@ def _session_knn(folder: Path) -> Section:
     return switched.session_knn([_stream().data_set(folder), REES46, TAOBAO, featured.data_set(folder)])
 
 
+def _neural(folder: Path) -> Section:
+    if find_spec("jax") is None:
+        raise Absent("needs the extra: make test-neural installs it")
+    return neural.measure(_stream(), folder)
+
+
 ALL: Mapping[str, Callable[[Path], Section]] = {
     "diginetica": _diginetica,
     "published_rows": _published_rows,
@@ -74,4 +81,5 @@ ALL: Mapping[str, Callable[[Path], Section]] = {
     "drift": _drift,
     "session_knn": _session_knn,
     "linear": _linear,
+    "neural": _neural,
 }

@@ -59,7 +59,7 @@ def test_right_ones_with_a_wrong_way_to_encrypt(freshrank: Freshrank, model: Sec
     in_the_clear = model.signed_in(model.broker.sasl_ssl_servers, sasl=RIGHT)
     assert "speaks TLS, and kafka.tls is not set: give kafka.tls.ca_file" in refused(freshrank, in_the_clear, tmp_path)
     encrypted = model.signed_in(model.broker.sasl_servers, sasl=RIGHT, tls=tls)
-    assert "does not seem to speak TLS" in refused(freshrank, encrypted, tmp_path)
+    assert "does not seem to speak TLS" in refused(freshrank, encrypted, tmp_path, "doctor")
 
 
 def test_nobody_signs_in_where_somebody_has_to(freshrank: Freshrank, model: SecuredModel, tmp_path: Path) -> None:

@@ -1,4 +1,5 @@
-"""`python -m tests.worker.late_compilation`: the kernels that a worker compiles after its warm-up, in JSON."""
+"""`python -m tests.worker.late_compilation [MEMBER]`: the kernels that a worker compiles after its warm-up, in JSON. A
+member that is named is on."""
 
 from __future__ import annotations
 
@@ -10,6 +11,7 @@ from typing import Any
 
 from numba.core.dispatcher import Dispatcher
 
+from consumer.settings import Models
 from consumer.warm_up import compile_kernels
 from tests.worker.test_gate import learned_world, model, turns, walks
 from tests.worker.world import World, event
@@ -26,13 +28,16 @@ def compiled() -> set[str]:
     }
 
 
-def main() -> None:
-    compile_kernels(model())
+def main(*members: str) -> None:
+    models: dict[str, Any] = {"item_to_item": {"neighbours": 8}}
+    models |= {member: {"enabled": True, "examples_per_step": 8, "queries_per_thousand": 1_000} for member in members}
+    chosen = model().model_copy(update={"models": Models.model_validate(models)})
+    compile_kernels(chosen)
     before = compiled()
-    beginner = World(model())
+    beginner = World(chosen)
     beginner.produce([event(0, "user-0", "the only item", at_s=0.0)])
     beginner.live()
-    world = learned_world()
+    world = learned_world(chosen)
     # So many items that rows are evicted and recycled.
     world.produce([event(1_000 + n, f"user-{n % 5}", f"new-{n}", at_s=31_000.0 + n) for n in range(400)])
     world.live()
@@ -43,4 +48,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    main(*sys.argv[1:])

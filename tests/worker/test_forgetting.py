@@ -18,6 +18,7 @@ from tests.fakes.calls import Calls, Crash
 from tests.fakes.checkpoints import FakeStore
 from tests.fakes.kafka import FakeInput
 from tests.replay.worlds import ReplayWorld
+from tests.streams import WITH_NEURAL
 from tests.worker.test_gate import turns
 from tests.worker.test_promotion import ask as ask_for_promotion
 from tests.worker.world import World, event, settings
@@ -89,6 +90,23 @@ def test_he_is_gone_from_the_state_and_from_every_kept_checkpoint_and_nobody_els
     assert everywhere(world) == set()
     assert {name: history(world.newest_checkpoint(), name) for name in others} == others
     assert others["user-1"]
+
+
+@pytest.mark.neural
+def test_the_examples_that_a_network_has_of_him_are_gone_too_and_it_goes_on() -> None:
+    models = {**WITH_NEURAL, "neural": {**WITH_NEURAL["neural"], "replay_examples": 4_096}}
+    world = World(settings(evaluation={"sample_one_in": 1}, models=models))
+    world.produce(visits(300))
+    world.live()
+    assert "examples" in everywhere(world)
+    number = forget(world)
+    world.live(should_stop=until_all_have_forgotten(world, number))
+    assert everywhere(world) == set()
+    assert "examples" in everywhere(world, "user-1")
+    world.produce(visits(100, start=300))
+    world.live()
+    assert world.telemetry.neural_steps["taken"] > 0
+    assert world.telemetry.neural_steps["dropped"] == 0
 
 
 def test_a_running_worker_does_it_without_any_input() -> None:

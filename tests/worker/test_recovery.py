@@ -3,24 +3,29 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 
 import pytest
 
 from consumer.errors import Fatal
+from consumer.models.neural import N_PENDING, N_STEPS
 from consumer.settings import Settings
 from consumer.snapshots import formats
 from consumer.worker import Ended
 from tests.fakes.calls import Calls
 from tests.fakes.kafka import FakeInput
+from tests.streams import WITH_NEURAL
 from tests.worker.world import World, event, settings
+
+MODELS = {"item_to_item": {"neighbours": 8}}
 
 
 def visits(n: int, start: int = 0) -> list[bytes | None]:
     return [event(i, f"user-{i % 9}", f"item-{i % 13}", at_s=i) for i in range(start, start + n)]
 
 
-def learned_world(n: int = 100) -> World:
-    world = World(settings())
+def learned_world(n: int = 100, models: Mapping[str, object] = MODELS) -> World:
+    world = World(settings(models=models))
     world.produce(visits(n))
     assert world.live() is Ended.STOPPED
     return world
@@ -38,6 +43,18 @@ def test_a_restart_goes_on_where_the_last_run_stopped() -> None:
     unbroken = learned_world(150)
     assert world.learned_state() == unbroken.learned_state()
     assert world.telemetry.outcome_totals["admitted"] == 150
+
+
+@pytest.mark.neural
+def test_a_network_goes_on_to_the_bit_with_moments_examples_and_all_that_waits_for_a_step() -> None:
+    world = learned_world(101, WITH_NEURAL)
+    assert world.newest_checkpoint()["neural.counts"][N_PENDING] > 0
+    world.produce(visits(49, start=101))
+    world.live()
+    unbroken = learned_world(150, WITH_NEURAL)
+    assert world.learned_state() == unbroken.learned_state()
+    assert unbroken.newest_checkpoint()["neural.counts"][N_STEPS] > 10
+    assert {"examples.history", "items.neural_mean", "neural.square_attention"} <= set(unbroken.newest_checkpoint())
 
 
 def test_each_term_announces_a_higher_epoch() -> None:

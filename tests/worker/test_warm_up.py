@@ -19,6 +19,11 @@ def test_nothing_is_compiled_after_the_warm_up() -> None:
     assert children.ask("tests.worker.late_compilation") == []
 
 
+@pytest.mark.neural
+def test_nothing_is_compiled_after_the_warm_up_of_a_worker_with_a_network() -> None:
+    assert children.ask("tests.worker.late_compilation", "neural") == []
+
+
 @pytest.mark.parametrize("is_new_here", [True, False])
 def test_the_compiler_runs_in_a_process_of_its_own_that_ends_and_only_where_it_never_ran(
     monkeypatch: pytest.MonkeyPatch, is_new_here: bool
@@ -47,7 +52,7 @@ def test_a_member_whose_packages_are_missing_is_refused_before_anything_is_compi
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     def missing() -> None:
-        raise Fatal(gradient_step.MISSING)
+        raise Fatal("models.neural.enabled is true, but: pip install 'freshrank[neural]'")
 
     asked: list[str] = []
     monkeypatch.setattr(gradient_step, "require", missing)
