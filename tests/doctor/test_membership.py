@@ -23,7 +23,8 @@ def store(tmp_path: Path) -> LocalStore:
     """With a checkpoint of the default settings."""
     notes = Notes(
         epoch=1, version=5, reserved_version=9, input_positions={0: 3}, output_positions={}, dead_letter_positions={},
-        output_partitions=PARTITIONS, watermark_ms=None, saved_at="2026-11-23T10:15:00.000Z", binding=contents.binding_of(SETTINGS),
+        output_partitions=PARTITIONS, watermark_ms=None, saved_at="2026-11-23T10:15:00.000Z",
+        binding=contents.binding_of(SETTINGS),
     )  # fmt: skip
     made = LocalStore(tmp_path)
     made.begin(None)
