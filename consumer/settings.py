@@ -131,6 +131,8 @@ class Input(Section):
             return value
         full: dict[object, object] = {}
         for name, given in value.items():
+            if any("\ud800" <= character <= "\udfff" for character in str(name)):
+                raise ValueError(f"{name!r} holds half a character (a lone surrogate): no event can be of this type")
             if isinstance(given, bool) or not isinstance(given, int | float):
                 full[name] = given
             else:

@@ -72,6 +72,10 @@ def test_an_unknown_key_is_answered_with_the_nearest_known_one(
         ("model: a b\n", "1.yaml:1: model: must match pattern"),
         ("input: {time_format: iso}\n", "1.yaml:1: input.time_format: must be 'rfc3339', 'epoch_seconds' or"),
         (
+            'input: {event_types: {"\\ud800": 1}}\n',
+            "1.yaml:1: input.event_types: '\\ud800' holds half a character",
+        ),
+        (
             "models: {popularity: {half_lives_s: [60, -1]}}\n",
             "1.yaml:1: models.popularity.half_lives_s[1]: must be greater than 0, got -1",
         ),
