@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from consumer.messages import Int64Array
+from consumer.messages import Int64Array, UInt64Array
 from consumer.tables import Array
 
 Arrays = Mapping[str, Array]
@@ -67,10 +67,16 @@ def _live(arrays: Arrays) -> tuple[list[int], list[list[int]]]:
 
 def _is_shown(arrays: Arrays) -> np.ndarray[Any, np.dtype[np.bool_]]:
     """(item rows,) whether readers hold a row of the item."""
-    shown: np.ndarray[Any, np.dtype[np.bool_]] = (arrays["published.score_hash"] != 0) | (
-        arrays["published.related_hash"] != 0
-    )
+    shown: np.ndarray[Any, np.dtype[np.bool_]] = (_hashes(arrays) != 0).max(axis=1)
     return shown
+
+
+def _hashes(arrays: Arrays) -> UInt64Array:
+    """(item rows, 3) of the rows that readers hold of an item; 0: none, as of all vectors where the network is off."""
+    none = np.zeros_like(arrays["published.score_hash"])
+    names = ("published.score_hash", "published.related_hash", "published.vector_hash")
+    hashes: UInt64Array = np.column_stack([arrays.get(name, none) for name in names]).astype(np.uint64)
+    return hashes
 
 
 def _renumbered(rows: Array, new_rows: Int64Array) -> Array:
@@ -107,11 +113,10 @@ def _departed(current: Arrays, new_rows: Int64Array) -> dict[str, Array]:
     """Keys that readers hold and the good state doesn't know join those that had departed: they get tombstones."""
     rows = np.flatnonzero(_is_shown(current) & (new_rows < 0))
     keys = [current["items.text"][row, : current["items.text_length"][row]] for row in rows.tolist()]
-    hashes = np.column_stack((current["published.score_hash"][rows], current["published.related_hash"][rows]))
     return {
         "departed.text": np.concatenate([current["departed.text"], *keys]),
         "departed.length": np.append(current["departed.length"], current["items.text_length"][rows]).astype(np.int32),
-        "departed.hashes": np.concatenate((current["departed.hashes"], hashes.astype(np.uint64))),
+        "departed.hashes": np.concatenate((current["departed.hashes"], _hashes(current)[rows])),
     }
 
 

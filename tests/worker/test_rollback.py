@@ -12,6 +12,7 @@ from consumer.checkpoints import contents, requests
 from consumer.checkpoints.contents import GOOD, HELD, Notes
 from consumer.checkpoints.requests import RollbackRequest
 from consumer.events.hashing import hash_text
+from consumer.settings import Settings
 from tests.fakes.calls import Calls, Crash
 from tests.fakes.checkpoints import FakeStore
 from tests.fakes.kafka import FakeInput
@@ -45,10 +46,11 @@ def ask(world: World, *, relearn: bool = False, id: str = "r1", version: int | N
     return name
 
 
-def world_with_a_bad_day() -> tuple[World, dict[str, float]]:
+def world_with_a_bad_day(chosen: Settings | None = None) -> tuple[World, dict[str, float]]:
     """What readers held before it, and a world that has published it and kept a checkpoint of the moment before."""
-    keeps_all = {"checkpoints": model().checkpoints.model_copy(update={"keep": 100})}
-    world = learned_world(model().model_copy(update=keeps_all))
+    chosen = chosen or model()
+    keeps_all = {"checkpoints": chosen.checkpoints.model_copy(update={"keep": 100})}
+    world = learned_world(chosen.model_copy(update=keeps_all))
     before = scores(world)
     world.produce([event(1_000 + i, f"visitor-{i}", "fad", at_s=30_000.0 + i) for i in range(300)])
     world.live()
@@ -108,6 +110,36 @@ def test_an_item_that_the_good_state_does_not_know_is_deleted_and_may_come_back(
     world.produce([event(5_000, "ann", "fad", at_s=31_000.0)])
     world.live()
     assert "fad" in scores(world)
+    assert_nobody_goes_back(world)
+
+
+def with_published_vectors() -> Settings:
+    given = model().model_dump()
+    given["models"]["neural"].update({"enabled": True, "dimensions": 8, "examples_per_step": 16, "replay_examples": 8})
+    given["publish"]["vectors"] = True
+    return Settings.model_validate(given)
+
+
+def vectors(world: World) -> dict[bytes, bytes]:
+    """As a reader of the whole topic holds them."""
+    held: dict[bytes, bytes] = {}
+    for record in world.cluster.committed(world.settings.publish.vectors_topic):
+        assert record.key is not None
+        held.pop(record.key, None)
+        if record.value is not None:
+            held[record.key] = record.value
+    return held
+
+
+@pytest.mark.neural
+def test_vectors_of_what_the_good_state_does_not_know_are_deleted_too() -> None:
+    world, _ = world_with_a_bad_day(with_published_vectors())
+    assert b"fad" in vectors(world)
+    ask(world, version=good_version(world))
+    world.live(should_stop=turns(30))
+    assert b"fad" not in vectors(world)
+    assert b"item-1" in vectors(world)
+    assert "fad" not in scores(world)
     assert_nobody_goes_back(world)
 
 

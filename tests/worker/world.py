@@ -79,6 +79,7 @@ class World:
                 publish.related_topic: 2,
                 publish.manifests_topic: 1,
                 self.settings.dead_letters_topic: 1,
+                **({publish.vectors_topic: 1} if publish.vectors else {}),
             }
         )
 
