@@ -152,8 +152,10 @@ def _logit(manifest: Manifest) -> LogitArrays:
 def _can_ask_network(manifest: Manifest, catalogue: Catalogue) -> bool:
     """Whether vectors are published, and weights of `item_to_item` and the network alone: those learned beside further
     members mean nothing without these."""
-    others = {"session_knn", "linear"} & set(manifest.model.get("members", ()))
-    return isinstance(manifest.vectors, dict) and catalogue.vectors.is_complete and not others
+    members = manifest.model.get("members")
+    if not isinstance(members, list) or "session_knn" in members or "linear" in members:
+        return False
+    return isinstance(manifest.vectors, dict) and catalogue.vectors.is_complete
 
 
 def _wide_logit(manifest: Manifest) -> LogitArrays:
