@@ -13,6 +13,7 @@ from urllib.error import URLError
 from urllib.request import urlopen
 
 import yaml
+from confluent_kafka import KafkaError, KafkaException
 from confluent_kafka.admin import AdminClient
 
 from consumer.kafka.topic_admin import TopicAdmin
@@ -47,17 +48,28 @@ def settings_of(bootstrap_servers: str, prefix: str, directory: Path, **sections
     return Settings.model_validate(own)
 
 
+NOT_YET = (
+    KafkaError.NOT_COORDINATOR, KafkaError.COORDINATOR_NOT_AVAILABLE, KafkaError.COORDINATOR_LOAD_IN_PROGRESS
+)  # fmt: skip
+"""What a broker that has just started says of a group."""
+
+
 def create_topics(settings: Settings, input_partitions: int | None = None) -> None:
     """The output topics, and the input where its partitions are given."""
     TopicAdmin(settings, row_partitions=2).create(input_partitions=input_partitions)
 
 
 def members(settings: Settings) -> set[str]:
-    """Names of the deployment slots that are in the model's group."""
+    """Names of the deployment slots that are in the model's group; none where the broker doesn't know it yet."""
     # A new client each time: one whose broker was away finds its coordinator no more.
     admin = AdminClient({"bootstrap.servers": settings.kafka.bootstrap_servers, "log_level": 0})
     asked = admin.describe_consumer_groups([settings.group_id], request_timeout=30)
-    return {member.group_instance_id for member in asked[settings.group_id].result().members}
+    try:
+        return {member.group_instance_id for member in asked[settings.group_id].result().members}
+    except KafkaException as error:
+        if error.args[0].code() in NOT_YET:
+            return set()
+        raise
 
 
 class WorkerProcess:
