@@ -41,8 +41,7 @@ def test_an_attack_costs_nobody_anything(kafka: Broker, topic_prefix: str, tmp_p
             behind = producer.n_sent - worker.metrics()[ADMITTED]
             assert attack.n_connections > 100
             assert max(took_s) < 2.0
-            # One that stands still would be behind with all of it; on two cores it shares them with its attackers.
-            assert behind < 0.75 * ATTACKED_S * PER_SECOND
+            assert behind < 3 * PER_SECOND
             assert resident_mib(worker.pid) - before < 64
             assert worker.terminate(60) == 0
     assert "telemetry request failed" not in worker.log()

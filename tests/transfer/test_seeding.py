@@ -9,7 +9,7 @@ import pytest
 
 from consumer.errors import Fatal
 from consumer.events.hashing import hash_text
-from consumer.models.knowledge import MEMBERS
+from consumer.models.knowledge import MEMBERS, Network
 from tests.transfer.deployments import PLAIN, entries, known_to, scores, shop, started, taught
 from tests.worker.world import settings
 
@@ -55,15 +55,19 @@ def test_tables_start_from_the_old_ones_with_less_behind_them() -> None:
     assert model.repeat.n_events.tolist() == (SOURCE.repeat.n_events // 2).tolist()
 
 
-@pytest.mark.parametrize("member", [member for member in MEMBERS if member != "neural"])  # see test_network
+@pytest.mark.parametrize("member", MEMBERS)
 def test_only_the_members_named_are_taken_over(member: str) -> None:
-    model = started(SOURCE.only([member])).state.model
-    empty = started(None).state.model
+    vectors = np.ones((len(SOURCE.ids), 8), np.float32)
+    source = replace(SOURCE, neural=Network(vectors, encoder=None))
+    chosen = settings(models={"neural": {"enabled": True, "dimensions": 8, "replay_examples": 2}})
+    model = started(source.only([member]), chosen=chosen).state.model
+    empty = started(None, chosen=chosen).state.model
     changed = {
         "popularity": bool(model.popularity.positive.any()),
         "item_to_item": bool(model.item_to_item.evidence.any()),
         "repeat": not np.array_equal(model.repeat.chance, empty.repeat.chance),
         "fusion": not np.array_equal(model.fusion.chance, empty.fusion.chance),
+        "neural": bool(model.neural.items.vector.any()),
     }
     assert [name for name, is_changed in changed.items() if is_changed] == [member]
 
