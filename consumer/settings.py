@@ -7,6 +7,7 @@ all problems at once.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
@@ -325,6 +326,11 @@ class Models(Section):
     session_knn: SessionKnn = SessionKnn()
     linear: Linear = Linear()
     neural: Neural = Neural()
+
+    @property
+    def further(self) -> Mapping[str, bool]:
+        """Members that are off by default, and that readers don't all have: whether each is on."""
+        return {name: getattr(self, name).enabled for name in ("session_knn", "linear", "neural")}
 
 
 class Evaluation(Section):

@@ -61,13 +61,8 @@ def require_packages(settings: Settings) -> None:
 
 def way_of(settings: Settings) -> str:
     """Workers of the same way call the same kernels with the same types."""
-    models = settings.models
-    is_on = {
-        "session_knn": models.session_knn.enabled,
-        "linear": models.linear.enabled,
-        "neural": models.neural.enabled,
-    }
-    return "-".join(["worker", settings.input.time_format, *(member for member in is_on if is_on[member])])
+    members_on = [member for member, is_on in settings.models.further.items() if is_on]
+    return "-".join(["worker", settings.input.time_format, *members_on])
 
 
 def compile_kernels(settings: Settings) -> None:

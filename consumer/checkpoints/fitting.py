@@ -35,7 +35,7 @@ OF_ANY_LENGTH = frozenset(
 """Small arrays whose length is part of the state."""
 Columns = Mapping[str, Mapping[str, Array]]
 MOST_CONSTANTS_AHEAD = 700
-"""Time constants by which a landmark may lie behind the newest event; e to the power of little more is no double."""
+"""Time constants by which a landmark may be later than the newest event; e to the power of little more is no double."""
 
 
 def fitting_tables(name: str, arrays: Mapping[str, Array], tables: Mapping[str, Table]) -> Columns:

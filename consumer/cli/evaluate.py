@@ -90,16 +90,15 @@ def evaluate(
     """
     settings = options.settings_of(config)
 
-    from consumer import gradient_step
     from consumer.evaluation.evaluate import EvaluationPlan
     from consumer.evaluation.evaluate import evaluate as evaluate_file
     from consumer.evaluation.protocols import Protocol
     from consumer.evaluation.report import as_json as json_of
     from consumer.evaluation.report import report_of
     from consumer.recordings.recording import Recording, RecordingPlan
+    from consumer.warm_up import require_packages
 
-    if settings.models.neural.enabled:
-        gradient_step.require()
+    require_packages(settings)
     if protocol not in set(Protocol):
         raise BadRequest(f"--protocol: {protocol!r} is none of {', '.join(Protocol)}")
     if not 0 < period_days < float("inf"):

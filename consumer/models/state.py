@@ -123,12 +123,7 @@ class ModelState:
     @property
     def is_muted(self) -> Mapping[str, bool]:
         """Of the members that the logit hears and that are on: whether it is muted, because it talked nonsense."""
-        models = self.settings.models
-        is_on = {
-            "session_knn": models.session_knn.enabled,
-            "linear": models.linear.enabled,
-            "neural": models.neural.enabled,
-        }
+        is_on = self.settings.models.further
         owes = self.wide_logit.penance if any(is_on.values()) else self.logit.penance
         muted = zip((*logit.MEMBERS, *logit.JUDGES), (owes > 0).tolist(), strict=True)
         return {member: is_it for member, is_it in muted if is_on.get(member, True)}

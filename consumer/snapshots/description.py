@@ -37,13 +37,7 @@ def describe(
 
 
 def _further_members(model: ModelState) -> list[str]:
-    models = model.settings.models
-    switches = (
-        ("session_knn", models.session_knn.enabled),
-        ("linear", models.linear.enabled),
-        ("neural", models.neural.enabled),
-    )
-    return [name for name, is_on in switches if is_on]
+    return [name for name, is_on in model.settings.models.further.items() if is_on]
 
 
 def _logit_weights(model: ModelState) -> dict[str, Any]:

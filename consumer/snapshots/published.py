@@ -101,7 +101,7 @@ class PublishedRows:
         """These item rows have been evicted (their ids are still known); repeating a row does nothing."""
         for row in rows[rows < len(self.score)].tolist():
             hashes = RowHashes(int(self.score_hash[row]), int(self.related_hash[row]), self.vectors.hash_of(row))
-            if hashes.score or hashes.related or hashes.vector:
+            if hashes != RowHashes():
                 self.departed[model.item_id(row)] = hashes
             self._clear(row)
 

@@ -60,7 +60,7 @@ class Version:
     tombstones: Sequence[OutputRecord]
     waiting: dict[str, int]
     model_scores: Float64Array  # (n_item_rows,) of the live items, NaN for other rows, at this moment
-    vectors: VectorUpserts = field(default_factory=lambda: VectorUpserts())
+    vectors: VectorUpserts = field(default_factory=VectorUpserts)
     not_finite: str = ""
     """What of the model is not finite, if anything: then there are no rows, for nothing can be made of it."""
 
