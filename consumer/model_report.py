@@ -25,7 +25,7 @@ CONTEXT = "context"
 """Stands where it is neither's; they are learned beside `neural` only."""
 
 
-STEP_RESULTS = ("taken", "dropped")
+STEP_OUTCOMES = ("taken", "dropped")
 """Of steps of `neural`: the others were dropped since something was not finite."""
 LEFT_OUT = ("example_of_other_session", "example_over_budget", "query_over_budget")
 """What `neural` left out, to stay within its budget."""
@@ -54,14 +54,9 @@ def ensemble_weights(model: ModelState) -> Mapping[tuple[str, str], float]:
 
 
 def _is_off(model: ModelState) -> Mapping[str, bool]:
-    """Of the members that readers don't have."""
-    models = model.settings.models
-    return {
-        "session_knn": not models.session_knn.enabled,
-        "linear": not models.linear.enabled,
-        "neural": not models.neural.enabled,
-        CONTEXT: not models.neural.enabled,
-    }
+    """Of the members that readers don't all have."""
+    further = model.settings.models.further
+    return {**{member: not is_on for member, is_on in further.items()}, CONTEXT: not further["neural"]}
 
 
 def _own_logit(model: ModelState) -> LogitArrays:
@@ -104,15 +99,13 @@ def learning_rates(model: ModelState, trainer: Trainer) -> Mapping[str, float]:
 
 
 class NeuralReport:
-    """Tells what `neural` did since it was told last, or since this was made; nothing where that member is off."""
+    """Tells what `neural` did since it was told last, or since this was made; zeros where that member is off."""
 
     def __init__(self, model: ModelState) -> None:
         self._model = model
         self._told = self._so_far()
 
     def tell(self, telemetry: Telemetry) -> None:
-        if not self._model.settings.models.neural.enabled:
-            return
         so_far = self._so_far()
         steps, left_out = (now - before for now, before in zip(so_far, self._told, strict=True))
         self._told = so_far
@@ -121,7 +114,7 @@ class NeuralReport:
     def _so_far(self) -> tuple[Counter[str], Counter[str]]:
         counts = self._model.neural.counts
         taken = int(counts[N_STEPS] - counts[N_DROPPED])
-        steps = zip(STEP_RESULTS, (taken, int(counts[N_DROPPED])), strict=True)
+        steps = zip(STEP_OUTCOMES, (taken, int(counts[N_DROPPED])), strict=True)
         left_out = zip(LEFT_OUT, counts[[N_LEFT_OUT, N_OVER_BUDGET, N_UNASKED]].tolist(), strict=True)
         return Counter(dict(steps)), Counter(dict(left_out))
 

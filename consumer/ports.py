@@ -277,8 +277,8 @@ class Telemetry(Protocol):
         ...
 
     def neural_learned(self, steps: Mapping[str, int], left_out: Mapping[str, int], loss: float) -> None:
-        """Where `neural` is on: so many more steps by result, so much more left out by what it was, and the mean loss
-        of the latest steps, as `consumer.model_report` names them."""
+        """Of `neural`: so many more steps by outcome, so much more left out by reason, and the mean loss of the latest
+        steps, as `consumer.model_report` names them; zeros where it is off."""
         ...
 
     def drift_alarms(self, counts: Mapping[str, int]) -> None:

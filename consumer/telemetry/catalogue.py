@@ -15,7 +15,7 @@ from consumer.learning.drift import LOSSES
 from consumer.learning.gate import REASONS
 from consumer.learning.quality import MEMBERS
 from consumer.messages import Outcome
-from consumer.model_report import CONTEXT, ITEM, JUDGE_FEATURES, LEFT_OUT, PROPOSER_FEATURES, STEP_RESULTS
+from consumer.model_report import CONTEXT, ITEM, JUDGE_FEATURES, LEFT_OUT, PROPOSER_FEATURES, STEP_OUTCOMES
 from consumer.models import logit
 
 Kind = Literal["counter", "gauge", "histogram", "info"]
@@ -268,13 +268,13 @@ NEURAL_STEPS = Metric(
     "freshrank_neural_steps_total",
     "counter",
     "Steps of the neural member; a dropped one would have made something not finite.",
-    (Label("result", STEP_RESULTS),),
+    (Label("outcome", STEP_OUTCOMES),),
 )
 NEURAL_LEFT_OUT = Metric(
     "freshrank_neural_left_out_total",
     "counter",
     "What the neural member did not learn or answer, to stay within its budget.",
-    (Label("what", LEFT_OUT),),
+    (Label("reason", LEFT_OUT),),
 )
 NEURAL_LOSS = Metric(
     "freshrank_neural_loss",

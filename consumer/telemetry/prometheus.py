@@ -51,7 +51,6 @@ class PrometheusTelemetry:
         self._histograms = {
             metric.name: ArrayHistogram(metric) for metric in catalogue.CATALOGUE if metric.kind == "histogram"
         }
-        self._of(catalogue.NEURAL_LOSS).set(0.0)  # where the member is off nobody tells another
         self._build = {"version": version, "python": platform.python_version(), "codec": codec}
         self._published_at_s: float | None = None
         self._saved_at_s: float | None = None

@@ -100,14 +100,14 @@ LEARNING = Row(
         Panel(
             "Steps of neural",
             "A second; dropped ones would have made something not finite. Empty where that member is off.",
-            [Query("sum by (result) (rate(freshrank_neural_steps_total{@}[$__rate_interval]))", "{{result}}")],
+            [Query("sum by (outcome) (rate(freshrank_neural_steps_total{@}[$__rate_interval]))", "{{outcome}}")],
             width=8,
         ),
         Panel(
             "Left out by neural",
             "A second: examples of sessions that are not trained on, and what was over the budget in steps or queries "
             "(models.neural).",
-            [Query("sum by (what) (rate(freshrank_neural_left_out_total{@}[$__rate_interval]))", "{{what}}")],
+            [Query("sum by (reason) (rate(freshrank_neural_left_out_total{@}[$__rate_interval]))", "{{reason}}")],
             width=8,
         ),
         Panel(

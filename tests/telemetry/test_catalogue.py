@@ -68,7 +68,7 @@ def test_help_is_one_sentence(metric: Metric) -> None:
 @every_metric
 def test_no_label_is_about_a_user_an_item_or_an_exception(metric: Metric) -> None:
     allowed = {"phase", "stage", "outcome", "reason", "topic", "partition", "kind", "model", "loss", "feature"}
-    assert set(metric.label_names) <= allowed | {"half_life_s", "version", "python", "codec", "result", "what"}
+    assert set(metric.label_names) <= allowed | {"half_life_s", "version", "python", "codec"}
 
 
 @every_metric

@@ -101,8 +101,10 @@ def test_a_network_tells_its_steps_and_what_it_left_out_since_it_was_told_last()
     assert {feature for member, feature in ensemble_weights(model) if member == CONTEXT} == set(logit.CONTEXT_FEATURES)
 
 
-def test_of_a_network_that_is_off_nothing_is_told(world: World) -> None:
-    assert "neural_learned" not in world.telemetry.journal
+def test_a_network_that_is_off_has_done_nothing(world: World) -> None:
+    told = world.telemetry
+    assert "neural_learned" in told.journal
+    assert (sum(told.neural_steps.values()), sum(told.neural_left_out.values()), told.neural_loss) == (0, 0, 0.0)
 
 
 def test_rates_are_longer_while_drift_has_raised_them() -> None:
