@@ -8,24 +8,21 @@ from typing import Any
 
 import numpy as np
 
-from consumer.evaluation.answers import Answers
 from consumer.evaluation.evaluate import Evaluated, EvaluationPlan
-from consumer.evaluation.figures import figures_of
+from consumer.evaluation.figures import Measured, figures_of
 from consumer.evaluation.protocols import Protocol
 from consumer.learning import quality
-from consumer.learning.quality import CUTOFF
-from consumer.messages import UInt64Array
 from consumer.recordings.row_mapping import MappingPlan
 from consumer.settings import Settings
 from tests.quality.document import Section, percent, table
 from tests.quality.linear_loss import mean_by_session
+from tests.quality.recall import PUBLISHED
 from tests.quality.recorded import DataSet, Diginetica
-from tests.quality.switched import triple
+from tests.quality.switched import answers_of, hits, triple
 
 ONE_IN = 8
 """Sessions asked about: a question to the encoder is a product with all vectors."""
 SHARES = (1.0, 0.3, 0.1)
-PUBLISHED = (50.21, 37.52, 17.32)  # percent: ADER
 TO_REACH = (54.4, 41.5, 19.8)
 MEASURES = ("recall_20", "recall_10", "mrr_20")
 TITLES = {Protocol.PERIODS: "Same protocol as the published results", Protocol.PREQUENTIAL: "Prequential"}
@@ -59,7 +56,7 @@ def _against_tables(section: Section, data: DataSet, protocol: Protocol) -> None
     rows = [["tables alone", *_percents(tables, ENSEMBLE), "", _us(tables)]]
     for share in SHARES:
         found = data.evaluated(plan, _settings({"enabled": True, "session_share": share}))
-        gain = mean_by_session(_hits(found) - _hits(tables), _sessions(found))
+        gain = mean_by_session(hits(found) - hits(tables), answers_of(found).session)
         figures[f"share {share:g}"] = {
             "ensemble": _told(found, ENSEMBLE), "member": _told(found, NEURAL), "recall_20_gain": triple(gain),
             "learn_us": found.learn_us(), "query_us": found.query_us(),
@@ -70,7 +67,7 @@ def _against_tables(section: Section, data: DataSet, protocol: Protocol) -> None
     if protocol is Protocol.PERIODS:
         rows.append(["to reach, with it", *(f"{value:g}" for value in TO_REACH), "", ""])
         rows.append(["published: ADER", *(f"{value:g}" for value in PUBLISHED), "", ""])
-    section.lines += ["", f"### {TITLES[protocol]}", "", f"{len(_answers(tables)):,} questions; its own list: items "
+    section.lines += ["", f"### {TITLES[protocol]}", "", f"{len(answers_of(tables)):,} questions; its own list: items "
                       "outside the history only, and repeats count as misses."]  # fmt: skip
     headings = ("ensemble", "R@20", "R@10", "MRR@20", "R@20, on − off", "µs a learned event")
     section.lines += table(headings, rows)
@@ -82,9 +79,7 @@ def _forgetting(section: Section, stream: Diginetica, folder: Path) -> None:
     data = _with_a_break(stream, folder)
     plan = EvaluationPlan(Protocol.PERIODS, known_only=True)
     rows, figures = [], {}
-    for replay in (0, 4):
-        # Without replay a step learns as many examples, all of them new.
-        per_step = 64 * (1 + 4 - replay) if replay == 0 else 64
+    for replay, per_step in ((0, 320), (4, 64)):  # steps of as many examples
         found = data.evaluated(plan, _settings({"enabled": True, "replay": replay, "examples_per_step": per_step}))
         recalls = [_recall(found, week) for week in (BEFORE[-1], AFTER)]
         figures[f"replay {replay}"] = {"before": recalls[0], "after": recalls[1]}
@@ -119,32 +114,23 @@ def hash_of(item: str) -> int:
     return (int(item) * 0x9E3779B1 >> 16) & 0xFFFF
 
 
-def _answers(found: Evaluated) -> Answers:
-    assert found.answers is not None, "a file without a question"
-    return found.answers
-
-
-def _sessions(found: Evaluated) -> UInt64Array:
-    return _answers(found).session
-
-
-def _hits(found: Evaluated, member: int = ENSEMBLE) -> Any:
-    ranks = _answers(found).ranks[:, member]
-    return ((ranks > 0) & (ranks <= CUTOFF)).astype(np.float64)
-
-
 def _recall(found: Evaluated, week: int) -> float:
-    return float(_hits(found, NEURAL)[_answers(found).period == week].mean())
+    return float(hits(found, NEURAL)[answers_of(found).period == week].mean())
+
+
+def _figures(found: Evaluated, member: int) -> list[Measured]:
+    (figures,) = [
+        f for f in figures_of(answers_of(found), averages_periods=True) if f.member == quality.MEMBERS[member]
+    ]
+    return [getattr(figures, measure) for measure in MEASURES]
 
 
 def _percents(found: Evaluated, member: int) -> list[str]:
-    (figures,) = [f for f in figures_of(_answers(found), averages_periods=True) if f.member == quality.MEMBERS[member]]
-    return [percent(getattr(figures, measure)) for measure in MEASURES]
+    return [percent(measured) for measured in _figures(found, member)]
 
 
 def _told(found: Evaluated, member: int) -> dict[str, float]:
-    (figures,) = [f for f in figures_of(_answers(found), averages_periods=True) if f.member == quality.MEMBERS[member]]
-    return {measure: getattr(figures, measure).value for measure in MEASURES}
+    return {measure: one.value for measure, one in zip(MEASURES, _figures(found, member), strict=True)}
 
 
 def _us(found: Evaluated) -> str:

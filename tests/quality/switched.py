@@ -49,8 +49,8 @@ def recall(data: DataSet, member: str, figures: dict[str, Any], sample_one_in: i
         data.evaluated(EvaluationPlan(), _settings(member, is_on=is_on, sample_one_in=sample_one_in))
         for is_on in (False, True)
     )
-    hits_off, hits_on = _hits(off), _hits(on)
-    answers = _answers(on)
+    hits_off, hits_on = hits(off), hits(on)
+    answers = answers_of(on)
     difference = mean_by_session(hits_on - hits_off, answers.session)
     ratio = (on.learn_us() or 0.0) / (off.learn_us() or 1.0)
     one_in = sample_one_in or Settings().evaluation.sample_one_in
@@ -76,12 +76,13 @@ def _settings(member: str, *, is_on: bool, sample_one_in: int | None) -> Setting
     return Settings.model_validate(sections)
 
 
-def _answers(found: Evaluated) -> Answers:
+def answers_of(found: Evaluated) -> Answers:
     assert found.answers is not None, "a file without a question"
     return found.answers
 
 
-def _hits(found: Evaluated) -> Float64Array:
-    """(questions,) 1 where the item that followed was among those recommended."""
-    ranks = _answers(found).ranks[:, 0]
+def hits(found: Evaluated, member: int = 0) -> Float64Array:
+    """(questions,) 1 where the item that followed was in the list of a member (`quality.MEMBERS`), by default all of
+    them together."""
+    ranks = answers_of(found).ranks[:, member]
     return ((ranks > 0) & (ranks <= CUTOFF)).astype(np.float64)
