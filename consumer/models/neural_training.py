@@ -59,8 +59,10 @@ def take_step(
     dirty: UInt8Array,
     i2i: ItemToItemArrays,
     factor: float,
+    room: int | None = None,
 ) -> None:
-    """Learn the pending examples. `dirty`: of the items; `factor`: how many times longer than usual steps are.
+    """Learn the pending examples. `dirty`: of the items; `factor`: how many times longer than usual steps are; `room`:
+    one of `rooms`, for as many rows, instead of the smallest that will do.
 
     Raises Fatal without JAX.
     """
@@ -86,6 +88,7 @@ def take_step(
     begin(arrays.items, rows, i2i)
     dirty[rows] = 1
     arrays.figures[RATE] = rate_of(settings, number, factor)
+    room = room or next(room for room in rooms(settings) if room >= len(rows))
     batch = Batch(
         histories=_places(rows, histories),
         targets=_places(rows, targets),
@@ -93,7 +96,7 @@ def take_step(
         log_expected=log_expected(sampled),
         log_expected_targets=log_expected(targets),
         rate=np.array(arrays.figures[RATE], np.float32),
-        row_rates=_row_rates(arrays.items, settings, rows, number),
+        row_rates=_row_rates(arrays.items, settings, rows, number, room),
         number=np.array(number & 0xFFFFFFFF, np.uint32),
     )
     _move(arrays, moments, settings, rows, batch)
@@ -106,10 +109,10 @@ def rate_of(settings: Neural, number: int, factor: float) -> float:
     return settings.learning_rate * warm * fallen * min(factor, MOST_RAISED)
 
 
-def _row_rates(items: ItemVectors, settings: Neural, rows: Int64Array, number: int) -> Float32Array:
-    """(n_touched,) what the rate is multiplied by: vectors from elsewhere stand still at first, then go at a pace of
+def _row_rates(items: ItemVectors, settings: Neural, rows: Int64Array, number: int, room: int) -> Float32Array:
+    """(room,) what the rate is multiplied by: vectors from elsewhere stand still at first, then go at a pace of
     their own."""
-    rates = np.ones(n_touched(settings), np.float32)
+    rates = np.ones(room, np.float32)
     of_given = settings.transferred_rate if number >= settings.frozen_steps else 0.0
     rates[: len(rows)][items.is_given[rows] == 1] = of_given
     return rates
@@ -120,14 +123,23 @@ def n_touched(settings: Neural) -> int:
     return (1 + settings.replay) * settings.examples_per_step * (LENGTH + 1) + settings.negatives
 
 
+def rooms(settings: Neural) -> list[int]:
+    """The numbers of rows that steps are compiled for: histories are short and items come twice, so that few steps
+    touch as many rows as they may."""
+    most = n_touched(settings)
+    return [-(-most // parts) for parts in (8, 4, 2, 1)]
+
+
 def compile_step(settings: Neural) -> None:
-    """So that the first step isn't slow: one of the same shape, from a single example. Raises Fatal without JAX."""
+    """So that no step is slow: one for each number of rows, from a single example. Raises Fatal without JAX."""
     tiny = settings.model_copy(update={"enabled": True, "replay_examples": 2})
-    arrays, is_live = neural.allocate(tiny, 4), np.ones(4, np.uint8)
-    arrays.examples.history[0, 0], arrays.examples.target[0] = 0, 1
-    take_step(
-        arrays, neural.allocate_moments(tiny), tiny, is_live, is_live, item_to_item.allocate(4, 1, 1.0), factor=1.0
-    )
+    for room in rooms(settings):
+        arrays, is_live = neural.allocate(tiny, room), np.ones(room, np.uint8)
+        arrays.examples.history[0, 0], arrays.examples.target[0] = 0, 1
+        take_step(
+            arrays, neural.allocate_moments(tiny), tiny, is_live, is_live, item_to_item.allocate(room, 1, 1.0),
+            factor=1.0, room=room,
+        )  # fmt: skip
 
 
 def _examples(
@@ -234,7 +246,7 @@ def _scale_of(vector: Float32Array) -> np.float32:
 
 def _move(arrays: NeuralArrays, moments: Moments, settings: Neural, rows: Int64Array, batch: Batch) -> None:
     items, encoder = arrays.items, arrays.encoder
-    room = n_touched(settings)
+    room = len(batch.row_rates)
 
     def padded(array: Float32Array | Int32Array) -> Float32Array | Int32Array:
         taken = np.zeros((room, *array.shape[1:]), array.dtype)
