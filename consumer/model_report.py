@@ -21,7 +21,6 @@ PROPOSER_FEATURES = ("log_score", "root_score", "inverse_rank")
 JUDGE_FEATURES = ("log_odds",)
 ITEM = "item"
 """Stands where a feature is no member's but the item's own."""
-CONTEXT = "context"
 """Stands where it is neither's; they are learned beside `neural` only."""
 
 
@@ -55,8 +54,7 @@ def ensemble_weights(model: ModelState) -> Mapping[tuple[str, str], float]:
 
 def _is_off(model: ModelState) -> Mapping[str, bool]:
     """Of the members that readers don't all have."""
-    further = model.settings.models.further
-    return {**{member: not is_on for member, is_on in further.items()}, CONTEXT: not further["neural"]}
+    return {member: not is_on for member, is_on in model.settings.models.further.items()}
 
 
 def _own_logit(model: ModelState) -> LogitArrays:
@@ -68,7 +66,6 @@ def _features() -> list[tuple[str, str]]:
         *((member, feature) for member in logit.MEMBERS for feature in PROPOSER_FEATURES),
         *((judge, feature) for judge in logit.JUDGES for feature in JUDGE_FEATURES),
         *((ITEM, feature) for feature in logit.ITEM_FEATURES),
-        *((CONTEXT, feature) for feature in logit.CONTEXT_FEATURES),
     ]
 
 

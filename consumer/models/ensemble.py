@@ -139,8 +139,6 @@ def recommend(
         pool.n_proposed[LINEAR] = NONE
         if _is_wide(models.sessions, models.linear, pool):
             _gather(models, models.wide_logit, N_PROPOSERS, shares, n_live, now_ms, pool)
-            if pool.n_proposed[NEURAL] != NONE:
-                logit.describe_context(pool, n_history)
             if linear_model.is_on(models.linear):
                 linear_learning.judge(
                     models.linear, models.linear_plan, models.linear_scratch, shares, models.item_to_item,

@@ -12,10 +12,6 @@ from the latest item of the history (0 where it doesn't list j)
 
     ln((q_j·Σc + 3)/(c_j + 3))       ln(c_j + 3)          second hop           latest
 
-A worker that has `neural` on adds five more, with which it learns whom to trust when: the first feature of each member
-over the length of the history, in how many lists more than one j stands, and those of `item_to_item` and `neural`
-multiplied.
-
 The first of the four says what is rising; they let a stream correct what `item_to_item` assumes of popularity, of the
 second hop and of how fast a history fades. It starts as `item_to_item` alone and learns on sampled events: among the
 candidates that some member lists among its first HEAD, the chance of j is e^u(j) / Σ e^u, and the gradient of the log
@@ -65,12 +61,7 @@ FIRST_JUDGE = EACH * N_PROPOSERS
 ITEM_FEATURES = ("rising", "count", "second_hop", "latest")
 """Those of the item, behind the members'."""
 RISING, COUNT, SECOND_HOP, LATEST = range(FIRST_JUDGE + len(JUDGES), FIRST_JUDGE + len(JUDGES) + len(ITEM_FEATURES))
-CONTEXT_FEATURES = (*(f"short_{member}" for member in MEMBERS), "lists", "both")
-"""Those by which it is learned whom to trust when: behind the item's, and 0 unless `describe_context` is called."""
-FIRST_CONTEXT = LATEST + 1
-LISTS = FIRST_CONTEXT + len(MEMBERS)
-BOTH = LISTS + 1
-N_FEATURES = FIRST_CONTEXT + len(CONTEXT_FEATURES)
+N_FEATURES = LATEST + 1
 JUDGED_LIMIT = 6.0
 HEAD = 20
 N_CANDIDATES = N_RANKED * len(MEMBERS)
@@ -229,19 +220,6 @@ def describe_items(pool: Pool, i2i: ItemToItemArrays, now_ms: float) -> None:
         expected = pool.share[c] * count_total + COUNT_PRIOR
         pool.features[c, RISING] = np.log(expected / count) if np.isfinite(expected) else 0.0
         pool.features[c, COUNT] = np.log(count)
-
-
-@hot_kernel
-def describe_context(pool: Pool, n_history: int) -> None:
-    """Add what depends on how long the history is, and on whether the members agree. Needs the members' features."""
-    shortness = 1.0 / max(n_history, 1)
-    for c in range(pool.n_items[0]):
-        n_lists = 0
-        for member in range(N_PROPOSERS):
-            pool.features[c, FIRST_CONTEXT + member] = pool.features[c, EACH * member] * shortness
-            n_lists += pool.features[c, EACH * member + 2] > 0.0
-        pool.features[c, LISTS] = n_lists - 1.0
-        pool.features[c, BOTH] = pool.features[c, EACH * ITEM_TO_ITEM] * pool.features[c, EACH * NEURAL] / OFFSET
 
 
 @hot_kernel

@@ -104,8 +104,6 @@ def recommend(
         for c in range(pool.n_items[0]):
             pool.share[c] = known.scores[pool.items[c]]
         logit.describe_items(pool, known.item_to_item, now_ms)
-        if has_network:
-            logit.describe_context(pool, n_history)
         n_listed = logit.order(known.logit, pool, lists.listed)
     finish(known.repeat, known.fusion, history, n_history, known.popular, n_listed, lists)
 

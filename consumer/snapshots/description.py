@@ -45,18 +45,12 @@ def _logit_weights(model: ModelState) -> dict[str, Any]:
     there where readers don't have one of them."""
     weights = {"fusion.logit": _by_feature(model.logit, logit.MEMBERS[:N_READABLE])}
     if further := _further_members(model):
-        wide = _by_feature(model.wide_logit, (*logit.MEMBERS[:N_READABLE], *further))
-        if "neural" in further:
-            of_context = model.wide_logit.weights[logit.FIRST_CONTEXT :].tolist()
-            wide["context"] = dict(zip(logit.CONTEXT_FEATURES, of_context, strict=True))
-        weights["fusion.wide_logit"] = wide
+        weights["fusion.wide_logit"] = _by_feature(model.wide_logit, (*logit.MEMBERS[:N_READABLE], *further))
     return weights
 
 
 def _by_feature(arrays: LogitArrays, members: Sequence[str]) -> dict[str, Any]:
-    of_proposers, of_judges, of_items, _ = np.split(
-        arrays.weights, [logit.FIRST_JUDGE, logit.RISING, logit.FIRST_CONTEXT]
-    )
+    of_proposers, of_judges, of_items = np.split(arrays.weights, [logit.FIRST_JUDGE, logit.RISING])
     by_member = dict(zip(logit.MEMBERS, of_proposers.reshape(logit.N_PROPOSERS, -1).tolist(), strict=True))
     by_member |= dict(zip(logit.JUDGES, of_judges.reshape(len(logit.JUDGES), -1).tolist(), strict=True))
     of_item = dict(zip(logit.ITEM_FEATURES, of_items.tolist(), strict=True))

@@ -143,7 +143,7 @@ def logit_of(manifest: Manifest) -> LogitArrays:
     try:
         weights = _member(manifest, "weights")["fusion.logit"]
         arrays.weights[: logit.EACH] = weights["item_to_item"]
-        arrays.weights[logit.RISING : logit.FIRST_CONTEXT] = [weights["item"][name] for name in logit.ITEM_FEATURES]
+        arrays.weights[logit.RISING :] = [weights["item"][name] for name in logit.ITEM_FEATURES]
     except UNUSABLE as error:
         raise Fatal(f"the manifest of version {manifest.version} has no usable weights fusion.logit") from error
     return arrays
@@ -165,8 +165,7 @@ def _wide_logit(manifest: Manifest) -> LogitArrays:
         weights = _member(manifest, "weights")["fusion.wide_logit"]
         arrays.weights[: logit.EACH] = weights["item_to_item"]
         arrays.weights[logit.EACH * logit.NEURAL :][: logit.EACH] = weights["neural"]
-        arrays.weights[logit.RISING : logit.FIRST_CONTEXT] = [weights["item"][name] for name in logit.ITEM_FEATURES]
-        arrays.weights[logit.FIRST_CONTEXT :] = [weights["context"][name] for name in logit.CONTEXT_FEATURES]
+        arrays.weights[logit.RISING :] = [weights["item"][name] for name in logit.ITEM_FEATURES]
     except UNUSABLE as error:
         raise Fatal(f"the manifest of version {manifest.version} has no usable weights fusion.wide_logit") from error
     return arrays

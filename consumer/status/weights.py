@@ -5,9 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from consumer.models.logit import (
-    CONTEXT_FEATURES,
     EACH,
-    FIRST_CONTEXT,
     FIRST_JUDGE,
     ITEM_FEATURES,
     JUDGES,
@@ -20,11 +18,10 @@ from consumer.models.state import ModelState
 PROPOSER_FEATURES: Final = ("log_score", "root_score", "reciprocal_rank")
 JUDGE_FEATURE: Final = "log_odds"
 ITEM: Final = "item"
-CONTEXT: Final = "context"
 
 
 def logit_weights(model: ModelState) -> dict[str, dict[str, float]]:
-    """By member that is on and its features, of the item and, with `neural`, of the context."""
+    """By member that is on and its features, and of the item."""
     members_on = tuple(model.is_muted)
     arrays = model.logit if members_on == MEMBERS[:N_READABLE] else model.wide_logit
     weights = arrays.weights.tolist()
@@ -34,7 +31,5 @@ def logit_weights(model: ModelState) -> dict[str, dict[str, float]]:
     }
     by_member |= {judge: {JUDGE_FEATURE: weights[FIRST_JUDGE + n]} for n, judge in enumerate(JUDGES)}
     shown = {member: by_member[member] for member in members_on}
-    shown[ITEM] = dict(zip(ITEM_FEATURES, weights[RISING:FIRST_CONTEXT], strict=True))
-    if "neural" in members_on:
-        shown[CONTEXT] = dict(zip(CONTEXT_FEATURES, weights[FIRST_CONTEXT:], strict=True))
+    shown[ITEM] = dict(zip(ITEM_FEATURES, weights[RISING:], strict=True))
     return shown

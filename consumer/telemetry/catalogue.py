@@ -15,7 +15,7 @@ from consumer.learning.drift import LOSSES
 from consumer.learning.gate import REASONS
 from consumer.learning.quality import MEMBERS
 from consumer.messages import Outcome
-from consumer.model_report import CONTEXT, ITEM, JUDGE_FEATURES, LEFT_OUT, PROPOSER_FEATURES, STEP_OUTCOMES
+from consumer.model_report import ITEM, JUDGE_FEATURES, LEFT_OUT, PROPOSER_FEATURES, STEP_OUTCOMES
 from consumer.models import logit
 
 Kind = Literal["counter", "gauge", "histogram", "info"]
@@ -244,11 +244,10 @@ QUALITY_SAMPLES = Metric(
 ENSEMBLE_WEIGHT = Metric(
     "freshrank_ensemble_weight",
     "gauge",
-    "Weight of one feature of a member, of the item itself or of the context, in the logit that orders the worker's "
-    "lists.",
+    "Weight of one feature of a member, or of the item itself, in the logit that orders the worker's lists.",
     (
-        Label("model", (*logit.MEMBERS, *logit.JUDGES, ITEM, CONTEXT)),
-        Label("feature", (*PROPOSER_FEATURES, *JUDGE_FEATURES, *logit.ITEM_FEATURES, *logit.CONTEXT_FEATURES)),
+        Label("model", (*logit.MEMBERS, *logit.JUDGES, ITEM)),
+        Label("feature", (*PROPOSER_FEATURES, *JUDGE_FEATURES, *logit.ITEM_FEATURES)),
     ),
 )
 POPULARITY_WEIGHT = Metric(

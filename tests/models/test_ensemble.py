@@ -19,7 +19,7 @@ DEFAULT = small_settings()
 EVERY = small_settings(models=WITH_ALL)
 ROWS = busy_stream(seed=8, n=1_500, n_items=60, n_users=20)
 NOW_MS = START_MS + 8_000_000
-NEURAL_UNHEARD, NO_CONTEXT = [0.0] * EACH, [0.0] * len(logit.CONTEXT_FEATURES)
+NEURAL_UNHEARD = [0.0] * EACH
 HISTORIES: list[list[str | None]] = [["item-1"], ["item-2", "item-0", None, "item-5"], ["item-0"] * 3, []]
 
 
@@ -63,11 +63,11 @@ def test_the_manifest_carries_what_the_features_weigh_for_readers_and_for_a_work
     description = describe(world.model, NOW_MS, {}, {})
     narrow, wide = (description["weights"][f"fusion.{name}"] for name in ("logit", "wide_logit"))
     heard = [*wide["item_to_item"], *wide["session_knn"], *NEURAL_UNHEARD, *wide["linear"]]
-    assert [*heard, *wide["item"].values(), *NO_CONTEXT] == pytest.approx(_weights(world.model.wide_logit))
+    assert [*heard, *wide["item"].values()] == pytest.approx(_weights(world.model.wide_logit))
     assert wide["session_knn"] != [0.0, 0.0, 0.0]
     assert wide["linear"] != [0.0]
     unheard = [0.0] * (2 * EACH + 1)
-    of_readers = [*narrow["item_to_item"], *unheard, *narrow["item"].values(), *NO_CONTEXT]
+    of_readers = [*narrow["item_to_item"], *unheard, *narrow["item"].values()]
     assert of_readers == pytest.approx(_weights(world.model.logit))
     assert list(narrow["item"]) == ["rising", "count", "second_hop", "latest"]
     assert description["members"][-2:] == ["session_knn", "linear"]
@@ -152,9 +152,12 @@ def test_a_network_proposes_is_heard_and_is_described_with_the_context() -> None
     assert description["members"][-1] == "neural"
     assert description["quality"]["hit_ratio"]["neural"] > 0.0
     wide = description["weights"]["fusion.wide_logit"]
-    assert wide.keys() == {"item_to_item", "neural", "item", "context"}
+    assert wide.keys() == {"item_to_item", "neural", "item"}
     assert wide["neural"] != [0.0] * EACH
-    assert list(wide["context"].values()) == _weights(world.model.wide_logit)[logit.FIRST_CONTEXT :]
+    assert [*wide["neural"], *wide["item"].values()] == [
+        *_weights(world.model.wide_logit)[EACH * logit.NEURAL :][:EACH],
+        *_weights(world.model.wide_logit)[logit.RISING :],
+    ]
 
 
 @pytest.mark.neural

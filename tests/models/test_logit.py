@@ -14,10 +14,8 @@ from hypothesis import strategies as st
 from consumer.models import item_to_item, logit
 from consumer.models.item_to_item import COUNT_TOTAL, LANDMARK_MS, N_RANKED
 from consumer.models.logit import (
-    CONTEXT_FEATURES,
     COUNT,
     EACH,
-    FIRST_CONTEXT,
     FIRST_JUDGE,
     HEAD,
     ITEM_FEATURES,
@@ -71,8 +69,8 @@ def features(lists: Sequence[Ranking]) -> dict[int, list[float]]:
             found[item] += [math.log(ratio + 0.001) + 6.9, math.sqrt(ratio), 1 / (places[0] + 1) if places else 0.0]
         for _ in MEMBERS[len(lists) :]:
             found[item] += [math.log(0.001) + 6.9, 0.0, 0.0]
-        # nobody judges, neither the items are described nor the context
-        found[item] += [0.0] * (1 + len(ITEM_FEATURES) + len(CONTEXT_FEATURES))
+        # nobody judges, nor are the items described
+        found[item] += [0.0] * (1 + len(ITEM_FEATURES))
     return found
 
 
@@ -258,19 +256,6 @@ def test_a_feature_that_is_no_number_teaches_nothing() -> None:
     logit.learn(arrays, pool, 1, logit.STEP)
     assert np.array_equal(arrays.weights, before)
     assert arrays.n_learned[0] == 0
-
-
-def test_the_context_says_how_short_the_history_is_and_who_agrees() -> None:
-    arrays = logit.allocate()
-    pool = pool_of([(1, 2.0), (2, 1.0)], [(1, 1.0)], [(3, 4.0), (1, 2.0)])
-    logit.gather(arrays, pool, len(MEMBERS))
-    assert not pool.features[:3, FIRST_CONTEXT:].any()
-    logit.describe_context(pool, 4)
-    assert pool.items[:3].tolist() == [1, 2, 3]
-    full, half = math.log(1.001) + 6.9, math.log(0.501) + 6.9
-    none = math.log(0.001) + 6.9
-    assert pool.features[0, FIRST_CONTEXT:] == pytest.approx([full / 4, full / 4, half / 4, 2.0, full * half / 6.9])
-    assert pool.features[2, FIRST_CONTEXT:] == pytest.approx([none / 4, none / 4, full / 4, 0.0, none * full / 6.9])
 
 
 def judged(arrays: LogitArrays, pool: Pool, judgement: Callable[[int], float]) -> list[int]:

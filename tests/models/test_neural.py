@@ -359,3 +359,17 @@ def test_the_encoder_begins_with_the_latest_item_and_some_of_the_others() -> Non
     heed = np.exp(encoder.recency[:3]) / np.exp(encoder.recency[:3]).sum()
     expected = np.eye(8)[0] + 0.5 * np.array([*heed, *[0.0] * 5])
     assert world.scratch.query == pytest.approx(expected / np.linalg.norm(expected), abs=1e-6)
+
+
+@pytest.mark.neural
+@pytest.mark.parametrize("size", [0, 1, 2, 3])
+def test_a_step_is_the_same_however_many_rows_it_has_room_for(size: int) -> None:
+    one, other = World(), World()
+    for world, room in ((one, None), (other, neural_training.rooms(one.settings)[size])):
+        for k in range(8):
+            world.see([2, 4], 3, session=k)
+        neural_training.take_step(
+            world.arrays, world.moments, world.settings, world.is_live, world.dirty, world.neighbours, 1.0, room
+        )
+    for array, again in zip(one.arrays.items, other.arrays.items, strict=True):
+        assert array == pytest.approx(again, abs=1e-6)

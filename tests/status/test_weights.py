@@ -30,11 +30,10 @@ def test_with_further_members_it_is_the_one_that_hears_them_as_the_manifest_says
     assert set(shown) == {"item_to_item", "session_knn", "linear", "item"}
 
 
-def test_with_a_network_the_context_is_shown_as_the_manifest_says_it() -> None:
+def test_a_network_is_shown_as_the_manifest_says_it() -> None:
     model = new_state(small_settings(models=WITH_NEURAL)).model
     model.wide_logit.weights[:] = np.arange(len(model.wide_logit.weights))
     said = describe(model, None, {}, {})["weights"]["fusion.wide_logit"]
     shown = logit_weights(model)
-    assert shown["context"] == said["context"]
     assert list(shown["neural"].values()) == said["neural"]
-    assert set(shown) == {"item_to_item", "neural", "item", "context"}
+    assert set(shown) == {"item_to_item", "neural", "item"}

@@ -8,7 +8,6 @@ import pytest
 from consumer.learning.quality import WINDOW
 from consumer.learning.trainer import Trainer
 from consumer.model_report import (
-    CONTEXT,
     ITEM,
     JUDGE_FEATURES,
     LEFT_OUT,
@@ -98,7 +97,7 @@ def test_a_network_tells_its_steps_and_what_it_left_out_since_it_was_told_last()
     assert telemetry.neural_loss == 6.5
     trainer = Trainer(model.settings, model)
     assert learning_rates(model, trainer)["neural"] == pytest.approx(0.005 * 58 / 200)
-    assert {feature for member, feature in ensemble_weights(model) if member == CONTEXT} == set(logit.CONTEXT_FEATURES)
+    assert [feature for member, feature in ensemble_weights(model) if member == "neural"] == list(PROPOSER_FEATURES)
 
 
 def test_a_network_that_is_off_has_done_nothing(world: World) -> None:
