@@ -306,9 +306,9 @@ class Neural(Section):
     """Examples kept for that, half of them the latest, half with rare items: 100 bytes each."""
     negatives: int = Field(1_024, ge=2, le=65_536)
     """Items that a step holds its examples against, half as often as they came lately, half uniform."""
-    learning_rate: float = Field(0.005, gt=0, le=1)
+    learning_rate: float = Field(0.01, gt=0, le=1)
     """Length of a step after the first ones, which are shorter, and before it falls."""
-    dropout: float = Field(0.3, ge=0, lt=1)
+    dropout: float = Field(0.1, ge=0, lt=1)
     """Share of the input that a step doesn't see."""
     frozen_steps: int = Field(0, ge=0)
     """Steps during which the vectors that a warm start brought stand still."""
