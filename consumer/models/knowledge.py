@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 
 from consumer.messages import Float64Array, Int32Array, Int64Array
 from consumer.models.item_to_item import Float32Array
-from consumer.models.logit import LogitArrays
 from consumer.models.neural import Encoder
 
 MEMBERS = ("popularity", "item_to_item", "repeat", "fusion", "neural")
@@ -55,32 +54,6 @@ class Chances:
 
 
 @dataclass(frozen=True, slots=True)
-class Weights:
-    """Of a conditional logit."""
-
-    weights: Float64Array  # (F,) by feature
-    squares: Float64Array  # (F,) of its gradients, summed; 0: nothing lies behind the weight
-    n_learned: int
-
-    @staticmethod
-    def of(arrays: LogitArrays) -> Weights:
-        return Weights(arrays.weights.copy(), arrays.squares.copy(), int(arrays.n_learned[0]))
-
-
-@dataclass(frozen=True, slots=True)
-class Fusion:
-    """Of both stages."""
-
-    logit: Weights
-    """Of what all readers have."""
-    wide_logit: Weights | None
-    """Of this and the further members; None: not known."""
-    further: Mapping[str, bool]
-    """Members that readers don't all have: whether each was on."""
-    table: Chances
-
-
-@dataclass(frozen=True, slots=True)
 class Network:
     """Of `neural`."""
 
@@ -100,7 +73,7 @@ class Knowledge:
     popularity: Counts | None = None
     item_to_item: Related | None = None
     repeat: Chances | None = None
-    fusion: Fusion | None = None
+    fusion: Chances | None = None
     neural: Network | None = None
 
     @property

@@ -20,8 +20,7 @@ from consumer.messages import Float64Array, Int32Array, Int64Array, UInt64Array
 from consumer.models import popularity, recency_index, repeat
 from consumer.models.item_to_item import LANDMARK_MS
 from consumer.models.item_to_item_member import add_rows
-from consumer.models.knowledge import Chances, Counts, Fusion, Knowledge, Related, Weights
-from consumer.models.logit import LogitArrays
+from consumer.models.knowledge import Chances, Counts, Knowledge, Related
 from consumer.models.neural_seeding import seed_network
 from consumer.models.popularity_member import add_counts
 from consumer.models.recency_index import N_LIVE, NONE, IndexArrays
@@ -33,11 +32,10 @@ REMEMBERED = int(1.0 / repeat.MIN_STEP) - repeat.PRIOR_EVENTS
 
 def seed(model: ModelState, knowledge: Knowledge, discount: float) -> Int32Array:
     """Add all of it; returns the row of each of its items. Raises Fatal, with nothing changed, where it doesn't fit."""
-    tables: tuple[tuple[str, Chances | None, tuple[int, ...]], ...] = (
+    for name, table, shape in (
         ("repeat", knowledge.repeat, model.repeat.chance.shape),
-        ("fusion", knowledge.fusion.table if knowledge.fusion else None, model.fusion.chance.shape),
-    )
-    for name, table, shape in tables:
+        ("fusion", knowledge.fusion, model.fusion.chance.shape),
+    ):
         if table is not None and table.chance.shape != shape:
             raise Fatal(f"the table of {name} is {table.chance.shape}, this freshrank works with {shape}")
     rows = enter_items(model, knowledge.ids, knowledge.seen_ms)
@@ -50,7 +48,7 @@ def seed(model: ModelState, knowledge: Knowledge, discount: float) -> Int32Array
     if knowledge.repeat is not None:
         _seed_chances(model.repeat.chance, model.repeat.n_events, knowledge.repeat, discount)
     if knowledge.fusion is not None:
-        _seed_fusion(model, knowledge.fusion, discount)
+        _seed_chances(model.fusion.chance, model.fusion.n_samples, knowledge.fusion, discount)
     return rows
 
 
@@ -134,17 +132,3 @@ def _seed_popularity(model: ModelState, rows: Int32Array, counts: Counts, as_of_
 def _seed_chances(chance: Float64Array, n_events: Int64Array, learned: Chances, discount: float) -> None:
     chance[:] = learned.chance
     n_events[:] = (np.minimum(learned.n_events, REMEMBERED) * discount).astype(np.int64)
-
-
-def _seed_fusion(model: ModelState, fusion: Fusion, discount: float) -> None:
-    """A logit of other further members than there are here would mislead: the wide one then starts as the other."""
-    _seed_chances(model.fusion.chance, model.fusion.n_samples, fusion.table, discount)
-    _seed_logit(model.logit, fusion.logit, discount)
-    is_alike = fusion.further == model.settings.models.further
-    _seed_logit(model.wide_logit, (fusion.wide_logit if is_alike else None) or fusion.logit, discount)
-
-
-def _seed_logit(arrays: LogitArrays, learned: Weights, discount: float) -> None:
-    arrays.weights[:] = learned.weights
-    arrays.squares[:] = learned.squares * discount
-    arrays.n_learned[0] = int(learned.n_learned * discount)

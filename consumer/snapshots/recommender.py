@@ -69,7 +69,7 @@ class Recommender:
             np.zeros(repeat.N_LENGTHS, np.int64),
         )
         self._known = Readable(
-            catalogue.item_to_item(totals.count_total * gain), repeats, logit_of(manifest), fused, catalogue.score,
+            catalogue.item_to_item(totals.count_total * gain), repeats, _logit(manifest), fused, catalogue.score,
             np.zeros(0, np.int32),
         )  # fmt: skip
         if _can_ask_network(manifest, catalogue):
@@ -137,7 +137,7 @@ def _table(manifest: Manifest, tables: Mapping[str, Any], name: str, shape: tupl
     return table
 
 
-def logit_of(manifest: Manifest) -> LogitArrays:
+def _logit(manifest: Manifest) -> LogitArrays:
     """What weighs the list outside the history."""
     arrays = logit.allocate()
     try:

@@ -15,7 +15,7 @@ from consumer.errors import CorruptCheckpoint, Fatal
 from consumer.messages import Int32Array, Int64Array
 from consumer.models import item_to_item
 from consumer.models.item_to_item import LANDMARK_MS
-from consumer.models.knowledge import Chances, Counts, Fusion, Knowledge, Network, Related, Weights
+from consumer.models.knowledge import Chances, Counts, Knowledge, Network, Related
 from consumer.models.state import ModelState
 from consumer.ports import CheckpointStore
 from consumer.settings import Settings
@@ -77,7 +77,7 @@ def learned_by(model: ModelState) -> Knowledge:
         popularity=_counts(model, live, as_of_ms),
         item_to_item=_related(model, live, as_of_ms),
         repeat=Chances(model.repeat.chance.copy(), model.repeat.n_events.copy()),
-        fusion=_fusion(model),
+        fusion=Chances(model.fusion.chance.copy(), model.fusion.n_samples.copy()),
         neural=_network(model, live),
     )
 
@@ -96,13 +96,6 @@ def _related(model: ModelState, live: Int64Array, as_of_ms: float) -> Related:
     place[live] = np.arange(len(live), dtype=np.int32)
     weight = (arrays.weight[live] * fresh).astype(np.float32)
     return Related(place[arrays.neighbour[live]], weight, arrays.counts[live] * fresh)
-
-
-def _fusion(model: ModelState) -> Fusion:
-    further = model.settings.models.further
-    wide = Weights.of(model.wide_logit) if any(further.values()) else None
-    table = Chances(model.fusion.chance.copy(), model.fusion.n_samples.copy())
-    return Fusion(Weights.of(model.logit), wide, further, table)
 
 
 def _network(model: ModelState, live: Int64Array) -> Network | None:

@@ -11,11 +11,11 @@ import numpy as np
 
 from consumer.errors import Fatal
 from consumer.messages import Float64Array, Int32Array, Int64Array
-from consumer.models.knowledge import Chances, Counts, Fusion, Knowledge, Network, Related, Weights
+from consumer.models.knowledge import Chances, Counts, Knowledge, Network, Related
 from consumer.models.seeding import REMEMBERED
 from consumer.snapshots.catalogue import Catalogue
 from consumer.snapshots.formats import Manifest
-from consumer.snapshots.recommender import logit_of, totals_of
+from consumer.snapshots.recommender import totals_of
 
 
 def told_by(manifest: Manifest, catalogue: Catalogue) -> Knowledge:
@@ -33,7 +33,7 @@ def told_by(manifest: Manifest, catalogue: Catalogue) -> Knowledge:
         popularity=_counts(manifest, catalogue.score[live]),
         item_to_item=Related(place[catalogue.neighbour[live]], weight, catalogue.count[live] * fresh),
         repeat=_chances(manifest, "repeat.chance"),
-        fusion=Fusion(Weights.of(logit_of(manifest)), None, {}, _chances(manifest, "fusion.chance")),
+        fusion=_chances(manifest, "fusion.chance"),
         neural=_network(catalogue, live),
     )
 

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 import pytest
 
 from consumer.errors import Fatal
 from consumer.events.hashing import hash_text
-from consumer.models import logit
-from consumer.models.knowledge import MEMBERS, Fusion, Network, Weights
-from consumer.transfer.from_checkpoint import learned_by
+from consumer.models.knowledge import MEMBERS, Network
 from tests.transfer.deployments import PLAIN, entries, known_to, scores, shop, started, taught
 from tests.worker.world import settings
 
@@ -58,48 +55,6 @@ def test_tables_start_from_the_old_ones_with_less_behind_them() -> None:
     assert model.repeat.n_events.tolist() == (SOURCE.repeat.n_events // 2).tolist()
 
 
-WIDE = {"session_knn": {"enabled": True}}
-LEARNED = Weights(np.arange(logit.N_FEATURES, dtype=np.float64), np.full(logit.N_FEATURES, 8.0), n_learned=400)
-WIDE_LEARNED = replace(LEARNED, weights=-LEARNED.weights)
-
-
-@pytest.mark.parametrize(
-    ("theirs", "ours", "wide"),
-    [
-        (WIDE, WIDE, WIDE_LEARNED),
-        (WIDE, {"neural": {"enabled": True}}, LEARNED),
-        (WIDE, {}, LEARNED),
-        ({}, WIDE, LEARNED),
-        ({}, {}, LEARNED),
-    ],
-)
-def test_the_logit_of_all_members_goes_on_where_they_are_the_same_and_else_starts_as_that_of_readers(
-    theirs: dict[str, Any], ours: dict[str, Any], wide: Weights
-) -> None:
-    assert SOURCE.fusion is not None
-    there = settings(models=theirs).models.further
-    fusion = Fusion(LEARNED, WIDE_LEARNED if any(there.values()) else None, there, SOURCE.fusion.table)
-    chosen = settings(models=ours)
-    model = started(replace(SOURCE, fusion=fusion), plan=replace(PLAIN, discount=0.5), chosen=chosen).state.model
-    for arrays, learned in ((model.logit, LEARNED), (model.wide_logit, wide)):
-        assert np.array_equal(arrays.weights, learned.weights)
-        assert np.array_equal(arrays.squares, learned.squares / 2)
-        assert arrays.n_learned.tolist() == [200]
-
-
-@pytest.mark.parametrize("models", [{}, WIDE])
-def test_a_model_tells_its_logits(models: dict[str, Any]) -> None:
-    model = started(None, chosen=settings(models=models)).state.model
-    model.logit.weights[:], model.wide_logit.weights[:] = LEARNED.weights, WIDE_LEARNED.weights
-    known = learned_by(model).fusion
-    assert known is not None
-    assert np.array_equal(known.logit.weights, LEARNED.weights)
-    assert known.further == {"session_knn": bool(models), "linear": False, "neural": False}
-    assert (known.wide_logit is not None) == bool(models)
-    if known.wide_logit is not None:
-        assert np.array_equal(known.wide_logit.weights, WIDE_LEARNED.weights)
-
-
 @pytest.mark.parametrize("member", MEMBERS)
 def test_only_the_members_named_are_taken_over(member: str) -> None:
     vectors = np.ones((len(SOURCE.ids), 8), np.float32)
@@ -111,8 +66,7 @@ def test_only_the_members_named_are_taken_over(member: str) -> None:
         "popularity": bool(model.popularity.positive.any()),
         "item_to_item": bool(model.item_to_item.evidence.any()),
         "repeat": not np.array_equal(model.repeat.chance, empty.repeat.chance),
-        "fusion": not np.array_equal(model.fusion.chance, empty.fusion.chance)
-        or not np.array_equal(model.logit.weights, empty.logit.weights),
+        "fusion": not np.array_equal(model.fusion.chance, empty.fusion.chance),
         "neural": bool(model.neural.items.vector.any()),
     }
     assert [name for name, is_changed in changed.items() if is_changed] == [member]
