@@ -61,6 +61,10 @@ def _own_logit(model: ModelState) -> LogitArrays:
     return model.logit if all(_is_off(model).values()) else model.wide_logit
 
 
+def _logit_step(model: ModelState) -> float:
+    return logit.NETWORK_STEP if model.settings.models.neural.enabled else logit.STEP
+
+
 def _features() -> list[tuple[str, str]]:
     return [
         *((member, feature) for member in logit.MEMBERS for feature in PROPOSER_FEATURES),
@@ -83,7 +87,7 @@ def learning_rates(model: ModelState, trainer: Trainer) -> Mapping[str, float]:
     rates = {
         "popularity": MIXTURE_STEP * float(factor[SCORE]),
         "repeat": repeat.step_after(int(model.repeat.n_events.max()), float(factor[NEXT])),
-        "ensemble": logit.step_of(_own_logit(model), float(factor[NEXT])),
+        "ensemble": logit.step_of(_own_logit(model), _logit_step(model), float(factor[NEXT])),
     }
     if model.settings.models.linear.enabled:
         learned, plan = model.linear.learned, linear_model.plan_of(model.settings.models.linear)

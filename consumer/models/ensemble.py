@@ -162,8 +162,9 @@ def learn_sample(
     if _is_wide(models.sessions, models.linear, pool):
         logit.note_faults(models.wide_logit, pool)
         if pool.n_proposed[NEURAL] != NONE or not neural.is_on(models.neural):
-            logit.learn(models.wide_logit, pool, item, logit.step_of(models.wide_logit, factor))
+            step = logit.NETWORK_STEP if pool.n_proposed[NEURAL] != NONE else logit.STEP
+            logit.learn(models.wide_logit, pool, item, logit.step_of(models.wide_logit, step, factor))
         _gather(models, models.logit, N_READABLE, shares, n_live, now_ms, pool)
         logit.order(models.logit, pool, lists.listed)
     logit.note_faults(models.logit, pool)
-    logit.learn(models.logit, pool, item, logit.step_of(models.logit, factor))
+    logit.learn(models.logit, pool, item, logit.step_of(models.logit, logit.STEP, factor))

@@ -320,4 +320,4 @@ def test_longer_steps_are_for_weights_whose_steps_have_become_short(
 ) -> None:
     arrays = logit.allocate()
     arrays.n_learned[0] = n_learned
-    assert logit.step_of(arrays, factor) == pytest.approx(times * logit.STEP)
+    assert logit.step_of(arrays, 0.03, factor) == pytest.approx(times * 0.03)

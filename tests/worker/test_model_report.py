@@ -96,7 +96,9 @@ def test_a_network_tells_its_steps_and_what_it_left_out_since_it_was_told_last()
     assert telemetry.neural_left_out == dict(zip(LEFT_OUT, (3, 4, 5), strict=True))
     assert telemetry.neural_loss == 6.5
     trainer = Trainer(model.settings, model)
-    assert learning_rates(model, trainer)["neural"] == pytest.approx(0.01 * 58 / 200)
+    rates = learning_rates(model, trainer)
+    assert rates["neural"] == pytest.approx(0.01 * 58 / 200)
+    assert rates["ensemble"] == logit.NETWORK_STEP
     assert [feature for member, feature in ensemble_weights(model) if member == "neural"] == list(PROPOSER_FEATURES)
 
 
