@@ -28,6 +28,7 @@ MEASUREMENTS: Mapping[str, Callable[[str, Path], Figure]] = {
     "item_scaling": item_scaling.measure,
     "learn_us": one_core.measure_learning,
     "recommend_us": one_core.measure_recommending,
+    "neural_examples": one_core.measure_network,
     "replay": replaying.measure,
 }
 COMPILE = (

@@ -1,4 +1,5 @@
 """What one core has to do for an event and for a recommendation, at 50,000 items: CPU time of the thread that does it.
+And how many examples a second the network learns, on all cores.
 
 `python -m tests.bench.one_core` measures in this process and prints JSON. No broker takes part.
 """
@@ -9,6 +10,7 @@ import json
 import sys
 import time
 from collections.abc import Mapping
+from importlib.util import find_spec
 from itertools import islice
 from pathlib import Path
 from statistics import median
@@ -19,13 +21,14 @@ import numpy as np
 from consumer.byte_column import ByteColumn
 from consumer.events.codec import JsonCodec
 from consumer.messages import RecordBatch
+from consumer.models.neural import N_STEPS
 from consumer.settings import Settings
 from consumer.term import new_state
 from producer_tools.plan import SyntheticPlan
 from producer_tools.records import RecordBlock
 from producer_tools.synthetic import SyntheticStream
 from tests.bench import children, recommending
-from tests.bench.figures import Figure, at_most
+from tests.bench.figures import Figure, LeftOut, at_least, at_most
 from tests.bench.load import introduction
 
 N_ITEMS = 50_000
@@ -37,6 +40,8 @@ EVENTS_PER_S = 5_000.0  # of event time
 START_MS = 1_767_225_600_000
 INTRODUCTION_MS = 1_800_000
 LEARN_US = 2.0
+EXAMPLES_PER_S = 15_000.0
+N_NETWORK = 10  # batches timed with the network on, and off
 
 
 def measure_learning(_bootstrap_servers: str, _folder: Path) -> Figure:
@@ -47,6 +52,14 @@ def measure_learning(_bootstrap_servers: str, _folder: Path) -> Figure:
 
 def measure_recommending(_bootstrap_servers: str, _folder: Path) -> Figure:
     return recommending.figure(children.ask("tests.bench.one_core", "recommend"), N_ITEMS)
+
+
+def measure_network(_bootstrap_servers: str, _folder: Path) -> Figure:
+    if find_spec("jax") is None:
+        raise LeftOut("needs the extra freshrank[neural]")
+    found = children.ask("tests.bench.one_core", "network")
+    meaning = f"examples a second that `neural` learns, replayed ones too, {N_ITEMS:,} items"
+    return at_least("neural_examples_per_s", meaning, found["examples_per_s"], EXAMPLES_PER_S, found)
 
 
 class Learner:
@@ -97,9 +110,32 @@ def _recommending() -> Mapping[str, Any]:
     return found
 
 
+def _network() -> Mapping[str, Any]:
+    """By what the same events take longer with it: JAX's threads count too."""
+    settings = Settings.model_validate({"models": {"neural": {"enabled": True, "session_share": 0.3}}})
+    neural = settings.models.neural
+    on, off = Learner(settings), Learner(Settings())
+    n_before = int(on.state.model.neural.counts[N_STEPS])
+    (on_s, on_cpu_s), (off_s, off_cpu_s) = _seconds(on), _seconds(off)
+    n_steps = int(on.state.model.neural.counts[N_STEPS]) - n_before
+    n_examples = n_steps * neural.examples_per_step * (1 + neural.replay)
+    return {
+        "examples_per_s": n_examples / (on_s - off_s), "examples_per_cpu_s": n_examples / (on_cpu_s - off_cpu_s),
+        "steps": n_steps, "step_ms": 1e3 * (on_s - off_s) / n_steps,
+    }  # fmt: skip
+
+
+def _seconds(learner: Learner) -> tuple[float, float]:
+    """By the clock, and of CPU."""
+    started = time.perf_counter(), time.process_time()
+    for block in islice(learner.stream, N_NETWORK):
+        learner.learn_us(block)
+    return time.perf_counter() - started[0], time.process_time() - started[1]
+
+
 def main() -> None:
-    found = _learning() if sys.argv[1:] == ["learn"] else _recommending()
-    sys.stdout.write(json.dumps(found) + "\n")
+    measure = {"learn": _learning, "recommend": _recommending, "network": _network}[sys.argv[1]]
+    sys.stdout.write(json.dumps(measure()) + "\n")
 
 
 if __name__ == "__main__":
