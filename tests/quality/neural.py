@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import numpy as np
 
@@ -12,6 +13,8 @@ from consumer.evaluation.evaluate import Evaluated, EvaluationPlan
 from consumer.evaluation.figures import Measured, figures_of
 from consumer.evaluation.protocols import Protocol
 from consumer.learning import quality
+from consumer.models import logit
+from consumer.models.logit import LogitArrays
 from consumer.recordings.row_mapping import MappingPlan
 from consumer.settings import Settings
 from tests.quality.document import Section, percent, table
@@ -24,6 +27,7 @@ ONE_IN = 8
 """Sessions asked about: a question to the encoder is a product with all vectors."""
 SHARES = (1.0, 0.3, 0.1)
 TO_REACH = (54.4, 41.5, 19.8)
+TO_REACH_ALONE = (51.6, 39.1, 19.5)
 MEASURES = ("recall_20", "recall_10", "mrr_20")
 TITLES = {Protocol.PERIODS: "Same protocol as the published results", Protocol.PREQUENTIAL: "Prequential"}
 ENSEMBLE, NEURAL = quality.MEMBERS.index("ensemble"), quality.MEMBERS.index("neural")
@@ -64,7 +68,11 @@ def _against_tables(section: Section, data: DataSet, protocol: Protocol) -> None
         difference = f"{100 * gain.value:+.2f} ({100 * gain.low:+.2f}–{100 * gain.high:+.2f})"
         rows.append([f"with it, {share:.0%} of sessions", *_percents(found, ENSEMBLE), difference, _us(found)])
         rows.append([f"its own list, {share:.0%}", *_percents(found, NEURAL), "", ""])
+    alone = _alone(data, plan)
+    figures["alone"] = {"ensemble": _told(alone, ENSEMBLE)}
+    rows.append(["the network and `repeat` alone", *_percents(alone, ENSEMBLE), "", ""])
     if protocol is Protocol.PERIODS:
+        rows.append(["to reach, alone", *(f"{value:g}" for value in TO_REACH_ALONE), "", ""])
         rows.append(["to reach, with it", *(f"{value:g}" for value in TO_REACH), "", ""])
         rows.append(["published: ADER", *(f"{value:g}" for value in PUBLISHED), "", ""])
     section.lines += ["", f"### {TITLES[protocol]}", "", f"{len(answers_of(tables)):,} questions; its own list: items "
@@ -72,6 +80,20 @@ def _against_tables(section: Section, data: DataSet, protocol: Protocol) -> None
     headings = ("ensemble", "R@20", "R@10", "MRR@20", "R@20, on − off", "µs a learned event")
     section.lines += table(headings, rows)
     section.figures[f"neural_{protocol}"] = figures
+
+
+def _alone(data: DataSet, plan: EvaluationPlan) -> Evaluated:
+    """With a logit that hears the network only, and stays so: the other members' items come behind all of its list."""
+
+    def of_network() -> LogitArrays:
+        weights = np.zeros(logit.N_FEATURES)
+        weights[logit.EACH * logit.NEURAL] = 1.0
+        unmoved = np.full(logit.N_FEATURES, 1e30)
+        return beginning()._replace(weights=weights, squares=unmoved)
+
+    beginning = logit.allocate
+    with patch.object(logit, "allocate", of_network):
+        return data.evaluated(plan, _settings({"enabled": True}))
 
 
 def _forgetting(section: Section, stream: Diginetica, folder: Path) -> None:
