@@ -1,8 +1,9 @@
 """One optimiser step of the `neural` member, by JAX and optax: the only place that knows them, and needs them.
 
 What it computes is told in `consumer.models.neural_encoder`, whose kernel answers without JAX; a test holds the two
-together. The step knows nothing of catalogues: it is given the rows that it touches, padded to a fixed number, so that
-one compilation serves whatever the tables' size. It is a pure function; dropout draws from the number of the step.
+together. The step knows nothing of catalogues: it is given the rows that it touches, padded to one of a few numbers, so
+that as many compilations serve whatever the tables' size. It is a pure function; dropout draws from the number of the
+step.
 
 AdamW (Loshchilov and Hutter 2019, "Decoupled weight decay regularization") runs row by row, each with a step count of
 its own: a row that a step doesn't touch stands still, and a new one is not held to moments that it never had.

@@ -21,8 +21,6 @@ PROPOSER_FEATURES = ("log_score", "root_score", "inverse_rank")
 JUDGE_FEATURES = ("log_odds",)
 ITEM = "item"
 """Stands where a feature is no member's but the item's own."""
-"""Stands where it is neither's; they are learned beside `neural` only."""
-
 
 STEP_OUTCOMES = ("taken", "dropped")
 """Of steps of `neural`: the others were dropped since something was not finite."""

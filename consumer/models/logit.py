@@ -68,8 +68,8 @@ N_CANDIDATES = N_RANKED * len(MEMBERS)
 N_SLOTS = 1 << (2 * N_CANDIDATES).bit_length()
 STEP = 0.03
 NETWORK_STEP = 0.1
-"""Where `neural` proposes too: its weights begin at 0 and have far to go. With STEP the ensemble gained 0.75 points of
-R@20 by it on DIGINETICA, prequential, and with eight times the samples 1.05."""
+"""Where `neural` proposes too: its weights begin at 0 and have far to go. With STEP the ensemble gained 0.78 points of
+R@20 by it on DIGINETICA, prequential; with eight times the samples 1.05, and 1.03 with this (QUALITY.md)."""
 YOUNG = 100  # samples
 DAMPING = (
     1e-8  # beside Σ gradient²: where all candidates are alike the gradient is rounding, which AdaGrad would blow up

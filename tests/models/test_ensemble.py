@@ -7,7 +7,7 @@ import pytest
 
 from consumer.learning import quality
 from consumer.learning.sampling import place_judged
-from consumer.models import item_to_item, logit, recommend
+from consumer.models import ensemble, item_to_item, logit, recommend
 from consumer.models.logit import EACH, ITEM_TO_ITEM, LINEAR, NEURAL, PENANCE, SESSION_KNN
 from consumer.models.neural import N_ASKED, N_STEPS, N_UNASKED
 from consumer.models.recommend import LISTED, MERGED, Readable
@@ -140,7 +140,23 @@ def test_a_linear_model_that_went_astray_is_muted_begins_anew_and_is_heard_again
 
 
 @pytest.mark.neural
-def test_a_network_proposes_is_heard_and_is_described_with_the_context() -> None:
+@pytest.mark.parametrize(("models", "step"), [(WITH_NEURAL, logit.NETWORK_STEP), (WITH_KNN, logit.STEP)])
+def test_the_weights_beside_a_network_learn_in_longer_steps(models: dict[str, dict[str, object]], step: float) -> None:
+    world = World(small_settings(models=models)).learn(admitted(ROWS))
+    model, wide = world.model, world.model.wide_logit
+    wide.weights[:], wide.squares[:] = logit.allocate().weights, 0.0
+    model.logit.squares[:] = 0.0
+    before, before_narrow = wide.weights.copy(), model.logit.weights.copy()
+    pool, lists = world.asked(["item-1"], NOW_MS)
+    item = int(pool.proposed[ITEM_TO_ITEM, 1])
+    ensemble.learn_sample(model.ensemble, model.popularity, model.n_items, NOW_MS, pool, lists, item, 1.0)
+    # A first step of AdaGrad is as long as it may be, whatever the gradient.
+    assert np.abs(wide.weights - before).max() == pytest.approx(step, rel=1e-3)
+    assert np.abs(model.logit.weights - before_narrow).max() == pytest.approx(logit.STEP, rel=1e-3)
+
+
+@pytest.mark.neural
+def test_a_network_proposes_is_heard_and_is_described() -> None:
     world = World(small_settings(models=WITH_NEURAL)).learn(admitted(ROWS))
     assert world.model.neural.counts[N_STEPS] > 50
     assert world.model.wide_logit.n_learned[0] > 100
